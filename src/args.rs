@@ -58,7 +58,7 @@ pub use lex_bound::LexBound;
 pub use range_bound::RangeBound;
 pub use schema::{
     Coordinates, Field, GeoField, GeoShapeField, NumericField, Schema, SortableField, TagField,
-    TextField, TextualField, VectorField,
+    TextField, TextualField, UnsearchedField, VectorField,
 };
 pub use score_bound::ScoreBound;
 pub use search::{Highlight, ReturnField, ReturnFields, Summarize};
@@ -68,7 +68,7 @@ pub use stream_id::StreamId;
 pub use timestamp::Timestamp;
 pub use trim::{ApproximateTrim, Trim};
 pub use vector::{Vector, VectorQuery};
-pub use vector_index::{Distance, VectorIndex, VectorType};
+pub use vector_index::{Distance, VectorCompression, VectorIndex, VectorType};
 
 /// Helpers for the tests of the argument types.
 #[cfg(test)]

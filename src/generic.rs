@@ -39,7 +39,7 @@
 //! | pipelines and transactions | [`Mode`], which is [`Plain`] or [`Atomic`]; [`Replies`], the list of their types; [`Commit`] for what `watch` takes |
 //! | futures | [`ChainFuture`], [`EachPipeline`], [`EachPipelineFuture`] |
 //! | streams over commands | [`IntoHost`] and [`Host`]; [`ScanPage`], [`Rows`], [`Frames`], [`Awaited`] |
-//! | arguments of options and of records | [`Optional`], which is [`Given`] or [`Perhaps`], and [`OptionalArg`]; [`Fits`] with the columns [`Text`], [`Number`] and [`Key`]; [`BlockLimit`] |
+//! | arguments of options and of records | [`Optional`], which is [`Given`] or [`Perhaps`], and [`OptionalArg`]; [`Fits`] with the columns [`Text`], [`Number`], [`Within`] and [`Key`]; [`BlockLimit`] |
 //! | facts of commands, in a [`CommandInfo`](crate::CommandInfo) or a [`Raw`](crate::Raw) | [`Keys`], [`Block`], [`StateChange`], [`RequestPolicy`], [`ResponsePolicy`], [`Naming`]; [`RawInfo`], [`KnownCommands`], [`KnownCommand`], [`Blocks`] |
 
 pub use typedis_core::{
@@ -47,5 +47,5 @@ pub use typedis_core::{
     EachPipeline, EachPipelineFuture, Execute, Fits, Frames, Given, Host, IntoHost, IntoRequest,
     Key, Keys, KnownCommand, KnownCommands, Mode, Naming, Number, Optional, OptionalArg, Perhaps,
     Plain, Queues, RawInfo, Replies, RequestPolicy, ResponsePolicy, Rows, ScanPage, Sink,
-    StateChange, Text,
+    StateChange, Text, Within,
 };

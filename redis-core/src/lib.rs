@@ -83,7 +83,8 @@ pub use command::{
     ArgWriter, Args, Block, BlockLimit, BlockMilliseconds, Blocks, CommandInfo, Each, Fits, Given,
     Key, Keys, KnownCommand, KnownCommands, Milliseconds, Naming, Number, Optional, OptionalArg,
     Perhaps, Record, RequestPolicy, ResponsePolicy, Seconds, SignedMilliseconds, SignedSeconds,
-    StateChange, Text, Timeout, ToArg, ToArgs, ToRecords, UnixMilliseconds, UnixSeconds, each,
+    StateChange, Text, Timeout, ToArg, ToArgs, ToRecords, UnixMilliseconds, UnixSeconds, Within,
+    each,
 };
 pub use config::{
     Address, Backoff, Budget, Config, Credentials, IntoConfig, Lag, MaintNotifications,

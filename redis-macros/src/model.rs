@@ -382,7 +382,7 @@ impl Context<'_> {
 
     fn method(&self) -> Option<String> {
         let name = self.command.method.as_ref().unwrap_or(&self.command.label);
-        if let Err(why) = names::check_method(&name.text) {
+        if let Err(why) = names::check_command(&name.text) {
             self.note(name.line, format!("`{}` {why}; set `method`", name.text));
             return None;
         }
@@ -426,6 +426,16 @@ impl Context<'_> {
             if !self.is_enum_word(&word.text, body, options) {
                 self.option_named(word, "options", options);
                 continue;
+            }
+            if spec.idempotent.is_some() || spec.deprecated.is_some() {
+                self.note(
+                    word.line,
+                    format!(
+                        "`{}` is a word of an enum, of which only `doc` and `since` are read; expected a row of its own for what \
+                         `idempotent` or `deprecated` say",
+                        word.text
+                    ),
+                );
             }
             notes.push(WordNote {
                 word: word.text.clone(),

@@ -82,8 +82,17 @@ impl AclRule {
         channel "&" pattern: "Allows the channels that match a glob-style pattern.";
     }
 
+    /// Allows these databases, one at least, in place of those that were allowed before; only Valkey, since 9.1.0.
+    pub fn databases(numbers: impl IntoIterator<Item = u32>) -> Self {
+        let numbers: Vec<String> = numbers
+            .into_iter()
+            .map(|number| number.to_string())
+            .collect();
+        Self(format!("db={}", numbers.join(",")))
+    }
+
     /// Adds a selector: a set of further rights, separate from the user's other rights; since 7.0.0. It takes rules
-    /// on commands, keys and channels.
+    /// on commands, keys, channels and databases.
     pub fn selector(rules: impl IntoIterator<Item = Self>) -> Self {
         let rules: Vec<String> = rules.into_iter().map(|rule| rule.0).collect();
         Self(format!("({})", rules.join(" ")))
@@ -164,6 +173,12 @@ mod tests {
         ];
         assert_eq!(words(&rules), expected);
         assert_eq!(AclRules::from(expected), rules);
+    }
+
+    #[test]
+    fn databases_are_one_word() {
+        let rules = AclRules::from([AclRule::reset_databases(), AclRule::databases([1, 12])]);
+        assert_eq!(words(&rules), ["resetdbs", "db=1,12"]);
     }
 
     #[test]

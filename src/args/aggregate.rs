@@ -266,13 +266,6 @@ impl SortBy {
         self
     }
 
-    /// Counts all rows exactly.
-    #[must_use]
-    pub fn with_count(mut self) -> Self {
-        self.options.push("WITHCOUNT");
-        self
-    }
-
     fn into_words(self) -> Words {
         let mut words = Words::default().with("SORTBY");
         words.append_counted(self.keys);
@@ -320,8 +313,8 @@ mod tests {
         let steps = AggregateSteps::new()
             .sort_by(SortBy::new([SortKey::desc("@a"), SortKey::asc("@b")]).max(3));
         assert_eq!(words(&steps).join(" "), "SORTBY 4 @a DESC @b ASC MAX 3");
-        let steps = AggregateSteps::new().sort_by(SortBy::from(SortKey::asc("@a")).with_count());
-        assert_eq!(words(&steps).join(" "), "SORTBY 2 @a ASC WITHCOUNT");
+        let steps = AggregateSteps::new().sort_by(SortKey::asc("@a"));
+        assert_eq!(words(&steps).join(" "), "SORTBY 2 @a ASC");
     }
 
     #[test]

@@ -113,6 +113,25 @@ pub trait TextualField {}
 impl TextualField for TextField {}
 impl TextualField for TagField {}
 
+/// A type of field that can be kept without being searched: all but vectors.
+///
+/// ```compile_fail
+/// # use typedis::args::{Distance, Field, VectorIndex, VectorType};
+/// let index = VectorIndex::flat(VectorType::Float32, 2, Distance::L2);
+/// Field::vector("v", index).no_index();
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "the server has no word for a vector that is not searched",
+    note = "leave it out of the index: a document may have more fields than its index"
+)]
+pub trait UnsearchedField {}
+
+impl UnsearchedField for TextField {}
+impl UnsearchedField for TagField {}
+impl UnsearchedField for NumericField {}
+impl UnsearchedField for GeoField {}
+impl UnsearchedField for GeoShapeField {}
+
 impl Field<TextField> {
     /// Words to search for.
     pub fn text(name: impl Into<String>) -> Self {
@@ -240,9 +259,13 @@ impl<K> Field<K> {
         self
     }
 
-    /// Keeps the field for sorting only: queries do not search it.
+    /// Keeps the field for sorting only: queries do not search it. Servers refuse it together with
+    /// [`index_missing`](Self::index_missing).
     #[must_use]
-    pub fn no_index(mut self) -> Self {
+    pub fn no_index(mut self) -> Self
+    where
+        K: UnsearchedField,
+    {
         self.no_index = true;
         self
     }

@@ -26,6 +26,28 @@ pub enum VectorType {
     Float16,
     /// 2 bytes each, with the range of `Float32`.
     BFloat16,
+    /// 1 byte each, from -128 to 127; since Redis 8.0.
+    Int8,
+    /// 1 byte each, from 0 to 255; since Redis 8.0.
+    UInt8,
+}
+
+/// How `svs_vamana` makes its vectors smaller. The numbers are bits for each dimension; a second one is for what the first leaves over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum VectorCompression {
+    /// 4 bits.
+    Lvq4,
+    /// 8 bits.
+    Lvq8,
+    /// 4 bits, and 4 for the rest.
+    Lvq4x4,
+    /// 4 bits, and 8 for the rest.
+    Lvq4x8,
+    /// Fewer dimensions of 4 bits, and 8 for all of them.
+    LeanVec4x8,
+    /// Fewer dimensions of 8 bits, and 8 for all of them.
+    LeanVec8x8,
 }
 
 /// How the distance between two vectors is measured.
@@ -53,6 +75,12 @@ impl VectorIndex {
         Self::new("HNSW", of, dimensions, distance)
     }
 
+    /// Follows a graph of neighbours whose vectors can be compressed, for `Float32` and `Float16`; since Redis 8.2.
+    #[must_use]
+    pub fn svs_vamana(of: VectorType, dimensions: u32, distance: Distance) -> Self {
+        Self::new("SVS-VAMANA", of, dimensions, distance)
+    }
+
     /// Makes room for this many vectors.
     #[must_use]
     pub fn initial_capacity(self, vectors: u64) -> Self {
@@ -77,7 +105,7 @@ impl VectorIndex {
         self.setting("EF_RUNTIME", candidates)
     }
 
-    /// How far beyond its range a range search of `hnsw` looks, as a share of the range; 0.01 by default.
+    /// How far beyond its range a range search of `hnsw` or `svs_vamana` looks, as a share of the range; 0.01 by default.
     #[must_use]
     pub fn epsilon(self, factor: f64) -> Self {
         self.setting("EPSILON", factor)
@@ -87,6 +115,42 @@ impl VectorIndex {
     #[must_use]
     pub fn block_size(self, vectors: u64) -> Self {
         self.setting("BLOCK_SIZE", vectors)
+    }
+
+    /// How `svs_vamana` compresses its vectors; not at all by default.
+    #[must_use]
+    pub fn compression(self, compression: VectorCompression) -> Self {
+        self.setting("COMPRESSION", compression.word())
+    }
+
+    /// From how many vectors on `svs_vamana` compresses, at least 1024; 10,240 by default.
+    #[must_use]
+    pub fn training_threshold(self, vectors: u64) -> Self {
+        self.setting("TRAINING_THRESHOLD", vectors)
+    }
+
+    /// How many dimensions `LeanVec4x8` and `LeanVec8x8` search in first; half of them by default.
+    #[must_use]
+    pub fn reduce(self, dimensions: u32) -> Self {
+        self.setting("REDUCE", u64::from(dimensions))
+    }
+
+    /// How many neighbours each vector has in the graph of `svs_vamana`, 32 by default.
+    #[must_use]
+    pub fn graph_max_degree(self, edges: u64) -> Self {
+        self.setting("GRAPH_MAX_DEGREE", edges)
+    }
+
+    /// How many candidates `svs_vamana` considers when it adds a vector, 200 by default.
+    #[must_use]
+    pub fn construction_window_size(self, candidates: u64) -> Self {
+        self.setting("CONSTRUCTION_WINDOW_SIZE", candidates)
+    }
+
+    /// How many candidates `svs_vamana` considers when it searches, 10 by default.
+    #[must_use]
+    pub fn search_window_size(self, candidates: u64) -> Self {
+        self.setting("SEARCH_WINDOW_SIZE", candidates)
     }
 
     fn new(algorithm: &'static str, of: VectorType, dimensions: u32, distance: Distance) -> Self {
@@ -120,6 +184,21 @@ impl VectorType {
             Self::Float64 => "FLOAT64",
             Self::Float16 => "FLOAT16",
             Self::BFloat16 => "BFLOAT16",
+            Self::Int8 => "INT8",
+            Self::UInt8 => "UINT8",
+        }
+    }
+}
+
+impl VectorCompression {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Lvq4 => "LVQ4",
+            Self::Lvq8 => "LVQ8",
+            Self::Lvq4x4 => "LVQ4x4",
+            Self::Lvq4x8 => "LVQ4x8",
+            Self::LeanVec4x8 => "LeanVec4x8",
+            Self::LeanVec8x8 => "LeanVec8x8",
         }
     }
 }
@@ -146,5 +225,25 @@ mod tests {
             .epsilon(0.5);
         let expected = "HNSW 10 TYPE FLOAT64 DIM 3 DISTANCE_METRIC IP M 8 EPSILON 0.5";
         assert_eq!(words(&index.into_words()).join(" "), expected);
+    }
+
+    #[test]
+    fn vectors_can_be_compressed() {
+        let index = VectorIndex::svs_vamana(VectorType::Float16, 8, Distance::Cosine)
+            .compression(VectorCompression::LeanVec4x8)
+            .training_threshold(2_048)
+            .reduce(4)
+            .graph_max_degree(40)
+            .construction_window_size(250)
+            .search_window_size(20)
+            .epsilon(0.5);
+        let expected = "SVS-VAMANA 20 TYPE FLOAT16 DIM 8 DISTANCE_METRIC COSINE COMPRESSION LeanVec4x8 \
+                        TRAINING_THRESHOLD 2048 REDUCE 4 GRAPH_MAX_DEGREE 40 CONSTRUCTION_WINDOW_SIZE 250 SEARCH_WINDOW_SIZE 20 EPSILON 0.5";
+        assert_eq!(words(&index.into_words()).join(" "), expected);
+        let bytes = VectorIndex::flat(VectorType::Int8, 2, Distance::L2);
+        assert_eq!(
+            words(&bytes.into_words()).join(" "),
+            "FLAT 6 TYPE INT8 DIM 2 DISTANCE_METRIC L2"
+        );
     }
 }

@@ -6,7 +6,8 @@ use super::server::ServerInfo;
 use super::text::comma;
 use crate::FromRedis;
 
-/// A primary that a Sentinel watches. Times are in milliseconds.
+/// A primary that a Sentinel watches. Times are in milliseconds; one that says how long ago something was is below 0
+/// if the clock of the Sentinel was set back since.
 #[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[redis(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -27,23 +28,23 @@ pub struct SentinelPrimary {
     /// How many watches share the connections to it.
     pub link_refcount: u64,
     /// How long ago the ping was sent that it has not answered yet; 0 if there is none.
-    pub last_ping_sent: u64,
+    pub last_ping_sent: i64,
     /// How long ago it last answered a ping with a valid reply.
-    pub last_ok_ping_reply: u64,
+    pub last_ok_ping_reply: i64,
     /// How long ago it last answered a ping with any reply.
-    pub last_ping_reply: u64,
+    pub last_ping_reply: i64,
     /// For how long this Sentinel has considered it down.
-    pub s_down_time: Option<u64>,
+    pub s_down_time: Option<i64>,
     /// For how long enough Sentinels have considered it down.
-    pub o_down_time: Option<u64>,
+    pub o_down_time: Option<i64>,
     /// After how long without an answer it is considered down.
     pub down_after_milliseconds: u64,
     /// How long ago it last answered INFO.
-    pub info_refresh: u64,
+    pub info_refresh: i64,
     /// The role that it reports.
     pub role_reported: String,
     /// For how long it has reported this role.
-    pub role_reported_time: u64,
+    pub role_reported_time: i64,
     /// The epoch of its configuration.
     pub config_epoch: u64,
     /// How many replicas it has.
@@ -71,7 +72,8 @@ impl SentinelPrimary {
     }
 }
 
-/// A replica of a primary that a Sentinel watches. Times are in milliseconds.
+/// A replica of a primary that a Sentinel watches. Times are in milliseconds; one that says how long ago something was is below 0
+/// if the clock of the Sentinel was set back since.
 #[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[redis(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -88,22 +90,22 @@ pub struct SentinelReplica {
     #[redis(with = "comma")]
     pub flags: Vec<String>,
     /// How long ago the ping was sent that it has not answered yet; 0 if there is none.
-    pub last_ping_sent: u64,
+    pub last_ping_sent: i64,
     /// How long ago it last answered a ping with a valid reply.
-    pub last_ok_ping_reply: u64,
+    pub last_ok_ping_reply: i64,
     /// How long ago it last answered a ping with any reply.
-    pub last_ping_reply: u64,
+    pub last_ping_reply: i64,
     /// For how long this Sentinel has considered it down.
-    pub s_down_time: Option<u64>,
+    pub s_down_time: Option<i64>,
     /// How long ago it last answered INFO.
-    pub info_refresh: u64,
+    pub info_refresh: i64,
     /// The role that it reports.
     pub role_reported: String,
     /// For how long it has reported this role.
-    pub role_reported_time: u64,
-    /// For how long its link to the primary has been down.
+    pub role_reported_time: i64,
+    /// For how long its link to the primary has been down; -1000 if it has had none since its start.
     #[redis(rename = "master-link-down-time")]
-    pub primary_link_down_time: u64,
+    pub primary_link_down_time: i64,
     /// `ok`, or `err` while its link to the primary is down.
     #[redis(rename = "master-link-status")]
     pub primary_link_status: String,
@@ -131,7 +133,8 @@ impl SentinelReplica {
     }
 }
 
-/// Another Sentinel that watches the same primary. Times are in milliseconds.
+/// Another Sentinel that watches the same primary. Times are in milliseconds; one that says how long ago something was is below 0
+/// if the clock of the Sentinel was set back since.
 #[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[redis(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -148,11 +151,11 @@ pub struct SentinelPeer {
     #[redis(with = "comma")]
     pub flags: Vec<String>,
     /// How long ago it last answered a ping with a valid reply.
-    pub last_ok_ping_reply: u64,
+    pub last_ok_ping_reply: i64,
     /// How long ago it last answered a ping with any reply.
-    pub last_ping_reply: u64,
+    pub last_ping_reply: i64,
     /// How long ago it last sent a hello message.
-    pub last_hello_message: u64,
+    pub last_hello_message: i64,
     /// The Sentinel that it voted for, `?` if there was no vote.
     pub voted_leader: String,
     /// The epoch of its vote.
@@ -173,7 +176,8 @@ fn is_down(flags: &[String]) -> bool {
         .any(|flag| flag == "s_down" || flag == "o_down")
 }
 
-/// A script that a Sentinel runs, or will run. Times are in milliseconds.
+/// A script that a Sentinel runs, or will run. Times are in milliseconds; one that says how long ago something was is below 0
+/// if the clock of the Sentinel was set back since.
 #[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[redis(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -185,7 +189,7 @@ pub struct SentinelScript {
     /// The id of its process; 0 if it does not run.
     pub pid: i64,
     /// For how long it has been running.
-    pub run_time: Option<u64>,
+    pub run_time: Option<i64>,
     /// How long until it will be run.
     pub run_delay: Option<u64>,
     /// How often it was tried.
@@ -197,8 +201,8 @@ pub struct SentinelScript {
 #[redis(array)]
 #[non_exhaustive]
 pub struct CachedInfo {
-    /// How many milliseconds ago it came.
-    pub age: u64,
+    /// How many milliseconds ago it came; below 0 if the clock of the Sentinel was set back since.
+    pub age: i64,
     /// The reply, if there was one.
     pub info: Option<ServerInfo>,
 }

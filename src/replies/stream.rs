@@ -49,8 +49,9 @@ pub struct DeliveredEntry<T> {
     pub id: EntryId,
     /// Its fields.
     pub fields: T,
-    /// How many milliseconds ago it was delivered before; 0 if it was not, the time since 1970 after XNACK.
-    pub idle: u64,
+    /// How many milliseconds ago it was delivered before; 0 if it was not, the time since 1970 after XNACK, below 0 if the server's clock
+    /// was set back since.
+    pub idle: i64,
     /// How often it was delivered before.
     pub deliveries: u64,
 }
@@ -60,15 +61,19 @@ impl<T: FromRedis> FromRedis for DeliveredEntry<T> {
         let mut elements = array(&reply, "a stream entry")?;
         let id = next(&mut elements, "id")?;
         let fields = next(&mut elements, "fields")?;
-        let mut number = |name| match elements.next() {
-            Some(number) => u64::from_redis(number).map_err(|error| error.at_field(name)),
-            None => Ok(0),
+        // Both are there, or neither.
+        let (idle, deliveries) = match elements.len() {
+            0 => (0, 0),
+            _ => (
+                next(&mut elements, "idle")?,
+                next(&mut elements, "deliveries")?,
+            ),
         };
         Ok(Self {
             id,
             fields,
-            idle: number("idle")?,
-            deliveries: number("deliveries")?,
+            idle,
+            deliveries,
         })
     }
 
@@ -243,7 +248,7 @@ pub struct PendingEntry {
 fn array<'a>(
     reply: &Reply<'a>,
     what: &str,
-) -> Result<impl Iterator<Item = Reply<'a>> + use<'a>, DecodeError> {
+) -> Result<impl ExactSizeIterator<Item = Reply<'a>> + use<'a>, DecodeError> {
     match reply {
         Reply::Array(elements) => Ok(elements.clone()),
         _ => Err(DecodeError::expected(what, reply)),
@@ -405,13 +410,18 @@ mod tests {
 
     #[test]
     fn claimed_entries_tell_how_often_they_were_delivered() {
-        let reply = "*2\r\n*4\r\n$3\r\n1-1\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n:5000\r\n:2\r\n*2\r\n$3\r\n2-1\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n";
+        let reply = "*3\r\n*4\r\n$3\r\n1-1\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n:5000\r\n:2\r\n\
+                     *4\r\n$3\r\n1-2\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n:-5\r\n:1\r\n*2\r\n$3\r\n2-1\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n";
         let entries: Vec<DeliveredEntry<Pairs>> = decode(reply).unwrap();
         let delivered: Vec<_> = entries
             .iter()
             .map(|entry| (entry.id, entry.idle, entry.deliveries))
             .collect();
-        assert_eq!(delivered, [(id(1), 5000, 2), (id(2), 0, 0)]);
+        let set_back = EntryId::new(1, 2);
+        assert_eq!(
+            delivered,
+            [(id(1), 5000, 2), (set_back, -5, 1), (id(2), 0, 0)]
+        );
     }
 
     #[test]

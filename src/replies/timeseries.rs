@@ -81,7 +81,8 @@ pub struct SeriesGroup {
     pub group: Name,
     /// Those of its labels that were asked for and that it has.
     pub labels: HashMap<Name, Name>,
-    /// The keys of its series; RESP2 tells them only with `with_labels`.
+    /// The keys of its series. RESP2 tells them only with `with_labels`, joined by commas, so that a key that has a comma comes in pieces: RESP3
+    /// tells them as they are.
     pub sources: Vec<Name>,
     /// Times in milliseconds, and values.
     pub samples: Vec<(u64, f64)>,
@@ -338,5 +339,22 @@ mod tests {
         };
         assert_eq!(grouped.groups, [group]);
         assert_eq!(decode::<GroupedRange>(three).unwrap(), grouped);
+    }
+
+    #[test]
+    fn a_source_with_a_comma_is_whole_in_resp3_only() {
+        let sources = |reply: &str| {
+            let grouped: GroupedRange = decode(reply).unwrap();
+            grouped
+                .groups
+                .into_iter()
+                .flat_map(|group| group.sources)
+                .collect::<Vec<_>>()
+        };
+        let two = "*1\r\n*3\r\n$1\r\ng\r\n*1\r\n*2\r\n$10\r\n__source__\r\n$5\r\na,b,c\r\n*0\r\n";
+        assert_eq!(sources(two), ["a", "b", "c"]);
+        let three = "%1\r\n$1\r\ng\r\n*4\r\n%0\r\n%1\r\n$8\r\nreducers\r\n*0\r\n\
+                     %1\r\n$7\r\nsources\r\n*2\r\n$3\r\na,b\r\n$1\r\nc\r\n*0\r\n";
+        assert_eq!(sources(three), ["a,b", "c"]);
     }
 }

@@ -79,16 +79,26 @@ async fn a_json_path_that_searches_is_sent_once() -> Result<()> {
     let outcomes = on_forgetful! { conn:
         conn.json_set("k", r#"$.jobs[?(@.state=="new")].state"#, "\"done\"").xx();
         conn.json_set("k", "$..state", "\"done\"");
-        conn.json_merge("k", "$.jobs[?(@.n>1)]", "{\"n\":0}");
         conn.json_mset([("k", "$.jobs[?(@.n>1)].n", "0")]);
     };
     assert_once(outcomes);
     let outcomes = on_forgetful! { conn:
         conn.json_set("k", "$.jobs[0].state", "\"done\"").xx();
         conn.json_set("k", "$.jobs[*].state", "\"done\"");
-        conn.json_merge("k", "$.jobs[1]", "{\"n\":0}");
     };
     assert_twice(outcomes);
+    Ok(())
+}
+
+/// What it creates has the `null`s of the text, which the second run deletes: `module_replies` shows it.
+#[tokio::test]
+async fn a_json_merge_is_sent_once() -> Result<()> {
+    let outcomes = on_forgetful! { conn:
+        conn.json_merge("k", "$", "{\"n\":0}");
+        conn.json_merge("k", "$.jobs[1]", "{\"n\":null}");
+        conn.json_merge("k", "$.jobs[?(@.n>1)]", "{\"n\":0}");
+    };
+    assert_once(outcomes);
     Ok(())
 }
 

@@ -7,9 +7,11 @@
 //! - `clients`: generic code, and tasks
 //! - `cache`: what a cache forgets because of a row of the spec
 //! - `again`: what is sent again after a lost connection, and what is not
+//! - `built_arguments`: arguments that are built step by step
 //! - `input`: bad input, refused before anything is sent
 //! - `from_aioredis`: what docs/from-aioredis.md names
 //! - `from_others`: the tables of docs/guide/from-redis-rs.md and from-fred.md
+//! - `module_replies`: what commands of modules do otherwise than others of their kind
 //! - `names`: names that other people choose
 //! - `pages`: the guide and its links
 //! - `prefixed`: handles with a prefix of keys
@@ -32,6 +34,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod again;
+mod built_arguments;
 mod cache;
 mod clients;
 mod cluster;
@@ -43,6 +46,7 @@ mod from_others;
 mod input;
 mod lanes;
 mod listen;
+mod module_replies;
 mod names;
 mod pages;
 mod prefixed;

@@ -27,9 +27,9 @@ const TEXTS: [(&str, &str); 8] = [
          IndexDefinition.key_type IndexDefinition.default_language IndexedField.kind IndexedField.settings IndexedField.flags \
          SentinelPrimary.flags SentinelPrimary.role_reported SentinelReplica.flags SentinelReplica.role_reported \
          SentinelReplica.primary_link_status SentinelPeer.flags SentinelScript.flags AclUser.flags AclUser.databases \
-         AclSelector.databases AclLogEntry.reason AclLogEntry.context CommandDetails.flags CommandDetails.acl_categories \
+         AclSelector.databases Role.state AclLogEntry.reason AclLogEntry.context CommandDetails.flags CommandDetails.acl_categories \
          CommandDetails.tips KeySpec.flags InfoSection.name LatencyEvent.event MemoryStats.other SeriesInfo.chunk_type \
-         BackupStatus.error generic.bless_get \
+         BackupStatus.error KeySearch.keyword generic.bless_get \
          SeriesInfo.duplicate_policy CompactionRule.aggregator",
     ),
     (
@@ -104,6 +104,7 @@ fn fields(folder: &Path, found: &mut BTreeSet<String>) {
         }
         let source = std::fs::read_to_string(&path).expect("it is a text");
         let mut ty = String::new();
+        let mut is_enum = false;
         for line in source
             .lines()
             .take_while(|line| !line.contains("#[cfg(test)]"))
@@ -111,6 +112,9 @@ fn fields(folder: &Path, found: &mut BTreeSet<String>) {
             let item = line
                 .strip_prefix("pub struct ")
                 .or_else(|| line.strip_prefix("pub enum "));
+            if line.starts_with("pub enum ") || line == "}" {
+                is_enum = line != "}";
+            }
             if let Some(item) = item {
                 ty = item
                     .split(|letter: char| !letter.is_alphanumeric())
@@ -126,7 +130,11 @@ fn fields(folder: &Path, found: &mut BTreeSet<String>) {
                 .filter(|line| !line.starts_with([' ', '/', '#']));
             let field = member.and_then(|line| line.strip_prefix("pub ")?.split_once(": "));
             let variant = member.and_then(|line| line.strip_suffix("),")?.split_once('('));
-            if let Some((name, text)) = field.or(variant)
+            let of_variant = line
+                .strip_prefix("        ")
+                .filter(|_| is_enum)
+                .and_then(|line| line.split_once(": "));
+            if let Some((name, text)) = field.or(variant).or(of_variant)
                 && !name.contains(' ')
                 && is_word(text, "String")
             {

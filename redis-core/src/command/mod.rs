@@ -40,7 +40,7 @@ pub use info::{CommandInfo, RequestPolicy, ResponsePolicy};
 pub use known::{Blocks, KnownCommand, KnownCommands};
 pub use naming::{Naming, PatternPlace};
 pub use optional::{Given, Optional, OptionalArg, Perhaps};
-pub use records::{Fits, Key, Number, Record, Text, ToRecords};
+pub use records::{Fits, Key, Number, Record, Text, ToRecords, Within};
 pub(crate) use slot::{ASKING, Slots, WordSlot, crossing};
 pub use slot::{SLOTS, slot};
 pub use state_change::StateChange;

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::arg::ToArg;
+use super::arg::{ArgWriter, ToArg};
 use super::args::Args;
+use crate::error::ArgError;
 
 /// A column that takes anything.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +13,10 @@ pub enum Text {}
 /// A column that takes numbers.
 #[derive(Debug, Clone, Copy)]
 pub enum Number {}
+
+/// A column that takes whole numbers from `LOW` to `HIGH`. Others are refused before anything is sent.
+#[derive(Debug, Clone, Copy)]
+pub enum Within<const LOW: i64, const HIGH: i64> {}
 
 /// A column of keys.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +55,39 @@ macro_rules! numbers {
 }
 
 numbers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize f32 f64);
+
+macro_rules! whole_numbers {
+    ($($number:ty)*) => {$(
+        impl<const LOW: i64, const HIGH: i64> Fits<Within<LOW, HIGH>> for $number {
+            fn write(&self, out: &mut Args) {
+                match i64::try_from(*self) {
+                    Ok(number) if (LOW..=HIGH).contains(&number) => out.item(self),
+                    _ => out.item(&OutOfRange(format!("{self} is not from {LOW} to {HIGH}"))),
+                }
+            }
+        }
+    )*};
+}
+
+whole_numbers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
+
+/// A number that is not sent, and why.
+struct OutOfRange(String);
+
+impl ToArg for OutOfRange {
+    fn write_arg(&self, _: &mut ArgWriter<'_>) -> Result<(), ArgError> {
+        Err(ArgError::new(self.0.clone()))
+    }
+}
+
+impl<T, const LOW: i64, const HIGH: i64> Fits<Within<LOW, HIGH>> for &T
+where
+    T: Fits<Within<LOW, HIGH>> + ?Sized,
+{
+    fn write(&self, out: &mut Args) {
+        Fits::<Within<LOW, HIGH>>::write(*self, out);
+    }
+}
 
 impl<T: Fits<Number> + ?Sized> Fits<Number> for &T {
     fn write(&self, out: &mut Args) {

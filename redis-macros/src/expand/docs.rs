@@ -335,6 +335,7 @@ fn records(param: &Param, columns: &[Column]) -> String {
         .zip(columns)
         .map(|(name, column)| match column {
             Column::Number => format!("{name} (a number)"),
+            Column::Within([low, high]) => format!("{name} (a number from {low} to {high})"),
             Column::Key => format!("{name} (a key)"),
             Column::Text => name.clone(),
         });

@@ -52,6 +52,7 @@ fn none_of(columns: &[Column]) -> String {
         .iter()
         .map(|column| match column {
             Column::Number => "f64",
+            Column::Within(_) => "i64",
             Column::Text | Column::Key => "&str",
         })
         .collect();

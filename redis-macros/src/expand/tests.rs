@@ -177,6 +177,13 @@ doc = "Adds members with their positions."
 syntax = "GEOADD key longitude latitude member [longitude latitude member ...]"
 reply = "u64"
 "#;
+    records_of_a_range: r#"
+[top_k.topk_incrby]
+doc = "Counts items."
+syntax = "TOPK.INCRBY key field increment:0..=100000 [field increment ...] [PAIRS member weight:-5..=5 [member weight ...]]"
+reply = "()"
+options.PAIRS = { doc = "Further ones." }
+"#;
     columns: r#"
 [stream.xread]
 doc = "Reads entries of streams."

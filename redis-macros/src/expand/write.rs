@@ -39,6 +39,7 @@ fn records(columns: &[Column]) -> TokenStream {
     let columns = columns.iter().map(|column| match column {
         Column::Text => quote!(rt::Text),
         Column::Number => quote!(rt::Number),
+        Column::Within([low, high]) => quote!(rt::Within<#low, #high>),
         Column::Key => quote!(rt::Key),
     });
     quote!(impl rt::ToRecords<(#(#columns),*)>)

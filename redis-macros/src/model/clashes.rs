@@ -27,6 +27,41 @@ pub(super) fn check(model: &Model, problems: &Problems) {
         check_options(command, &methods, problems);
     }
     check_groups(model, problems);
+    check_traits(model, problems);
+}
+
+/// Checks that no two groups have a trait of the same name: `set_1` and `set1`.
+fn check_traits(model: &Model, problems: &Problems) {
+    let mut traits: BTreeMap<String, &str> = BTreeMap::new();
+    for group in &model.groups {
+        let name = names::camel(&group.name);
+        if let Some(other) = traits.insert(name.clone(), &group.name) {
+            let line = group.commands.first().map_or(1, |command| command.line);
+            let text = format!(
+                "the groups `{other}` and `{}` would both have the trait `{name}Commands`; expected another name",
+                group.name
+            );
+            problems.note(line, &group.name, text);
+        }
+    }
+}
+
+/// Checks that no two builders have the same name: those of `get_1` and `get1`.
+fn check_builders<'a>(
+    commands: impl Iterator<Item = &'a Command>,
+    problems: &Problems,
+) -> BTreeMap<String, &'a Command> {
+    let mut builders: BTreeMap<String, &Command> = BTreeMap::new();
+    for command in commands {
+        let name = command.builder();
+        if let Some(other) = builders.insert(name.clone(), command) {
+            let other = other.table();
+            let text =
+                format!("its builder and that of [{other}] would both be `{name}`; set `method`");
+            problems.note(command.line, command.table(), text);
+        }
+    }
+    builders
 }
 
 fn commands(model: &Model) -> impl Iterator<Item = &Command> {
@@ -61,12 +96,11 @@ fn check_groups(model: &Model, problems: &Problems) {
                 ),
             );
         }
-        let builders: BTreeMap<String, &Command> = group
+        let built = group
             .commands
             .iter()
-            .filter(|command| command.has_options())
-            .map(|command| (command.builder(), command))
-            .collect();
+            .filter(|command| command.has_options());
+        let builders = check_builders(built, problems);
         for command in &group.commands {
             for ty in command.used_types() {
                 if let Some(builder) = builders.get(&ty) {

@@ -139,6 +139,10 @@ impl Context<'_> {
                 ("1.5".to_owned(), "1.5".to_owned())
             }
             PlaceholderType::Number(_) => ("1".to_owned(), "1".to_owned()),
+            PlaceholderType::Range(_, [low, high]) => {
+                let number = 1.clamp(*low, *high).to_string();
+                (number.clone(), number)
+            }
             PlaceholderType::Args => (format!("[\"{name}\"]"), name.clone()),
             PlaceholderType::Named(ty) => {
                 self.note_syntax(format!(

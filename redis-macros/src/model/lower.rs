@@ -172,6 +172,7 @@ impl Lowerer<'_> {
     }
 
     fn single(&self, placeholder: &Placeholder, ty: &PlaceholderType) -> Option<Param> {
+        self.check_range(placeholder, ty)?;
         let example = self.context.example(placeholder, ty);
         Some(param(
             names::param(&placeholder.name),
@@ -236,7 +237,9 @@ impl Lowerer<'_> {
         let items = self.context.items(&list.item);
         match list.item.as_slice() {
             [Node::Placeholder(placeholder)] => {
-                let keys = self.item_type(placeholder)? == PlaceholderType::Key;
+                let ty = self.item_type(placeholder)?;
+                self.check_range(placeholder, &ty)?;
+                let keys = ty == PlaceholderType::Key;
                 let kind = Kind::List { keys, required };
                 Some(param(
                     names::plural(&placeholder.name),
@@ -332,6 +335,18 @@ impl Lowerer<'_> {
             return None;
         }
         Some(ty)
+    }
+
+    /// Only a column of records has a range: a parameter by itself would rather have a type.
+    fn check_range(&self, placeholder: &Placeholder, ty: &PlaceholderType) -> Option<()> {
+        let PlaceholderType::Range(range, _) = ty else {
+            return Some(());
+        };
+        let name = &placeholder.name;
+        self.context.note_syntax(format!(
+            "`{name}` has the range `{range}`, which is for pairs and longer records; expected a number type such as `u64`"
+        ));
+        None
     }
 
     fn check_distinct(&self, body: &Body) {

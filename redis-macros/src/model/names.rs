@@ -18,6 +18,60 @@ const RESERVED: [&str; 12] = [
     "with_reply",
 ];
 
+/// Methods of the handles themselves, which come before those of a trait: a call would mean them. The rows of WATCH are for other
+/// handles than `Pool::watch`.
+const OF_HANDLES: [&str; 41] = [
+    "abort",
+    "acquire",
+    "acquire_for",
+    "available",
+    "batch",
+    "begin",
+    "cached",
+    "channels",
+    "close",
+    "config",
+    "decoded",
+    "dropped",
+    "each_primary",
+    "events",
+    "exclusive",
+    "exclusive_for",
+    "execute",
+    "in_flight",
+    "inner",
+    "invalidations",
+    "is_closed",
+    "is_connected",
+    "keyspace_events",
+    "monitor",
+    "node",
+    "on_unclaimed",
+    "pipeline",
+    "pipeline_each",
+    "prefix",
+    "primaries",
+    "psubscribe",
+    "read_from",
+    "replicas",
+    "ssubscribe",
+    "stats",
+    "subscribe",
+    "subscriber",
+    "topology",
+    "transaction",
+    "uncached",
+    "with_prefix",
+];
+
+/// Why a name cannot be the method of a command, if it cannot.
+pub(crate) fn check_command(name: &str) -> Result<(), String> {
+    if OF_HANDLES.contains(&name) {
+        return Err("is a method of handles, which a call would mean".to_owned());
+    }
+    check_method(name)
+}
+
 /// Why a name cannot be the name of a method, if it cannot.
 pub(crate) fn check_method(name: &str) -> Result<(), String> {
     if RESERVED.contains(&name) {
@@ -107,6 +161,7 @@ fn capitalized(part: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -141,6 +196,66 @@ mod tests {
                 "keys"
             ]
         );
+    }
+
+    /// The names of the public methods in the `impl`s of these types, in the files of a folder.
+    fn methods(folder: &std::path::Path, types: &[&str], found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                methods(&path, types, found);
+                continue;
+            }
+            let source = std::fs::read_to_string(&path).unwrap();
+            let parsed = syn::parse_file(&source).unwrap();
+            let of_types = parsed.items.iter().filter_map(|item| match item {
+                syn::Item::Impl(item) if item.trait_.is_none() => Some(item),
+                _ => None,
+            });
+            for item in of_types {
+                let syn::Type::Path(ty) = &*item.self_ty else {
+                    continue;
+                };
+                let is_wanted = types.iter().any(|name| {
+                    ty.path
+                        .segments
+                        .last()
+                        .is_some_and(|last| last.ident == name)
+                });
+                let public = item.items.iter().filter_map(|item| match item {
+                    syn::ImplItem::Fn(function)
+                        if matches!(function.vis, syn::Visibility::Public(_)) =>
+                    {
+                        Some(&function.sig)
+                    }
+                    _ => None,
+                });
+                let called = public.filter(|signature| is_wanted && signature.receiver().is_some());
+                found.extend(called.map(|signature| signature.ident.to_string()));
+            }
+        }
+    }
+
+    #[test]
+    fn all_methods_of_handles_are_known() {
+        let core = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../redis-core/src");
+        let handles = [
+            "Connection",
+            "Pool",
+            "Exclusive",
+            "Cluster",
+            "Cached",
+            "Prefixed",
+            "AnyClient",
+        ];
+        let mut found = Vec::new();
+        methods(&core, &handles, &mut found);
+        // Those of the trait `Client`.
+        found.extend(["batch", "pipeline_each"].map(str::to_owned));
+        found.retain(|name| name != "watch");
+        found.sort();
+        found.dedup();
+        assert_eq!(found, OF_HANDLES);
     }
 
     #[test]

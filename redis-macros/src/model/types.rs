@@ -18,6 +18,8 @@ pub(crate) enum PlaceholderType {
     Args,
     /// A number, by value: the name of its Rust type.
     Number(String),
+    /// A whole number of this range, in a record: as it is written, and its ends.
+    Range(String, [i64; 2]),
     /// The number of items that follow.
     Count,
     /// The number of words that follow.
@@ -53,6 +55,8 @@ pub(crate) enum Kind {
 pub(crate) enum Column {
     Text,
     Number,
+    /// Whole numbers from the first to the second.
+    Within([i64; 2]),
     Key,
 }
 
@@ -84,6 +88,7 @@ impl PlaceholderType {
             "count" => Self::Count,
             "words" => Self::Words,
             number if NUMBERS.contains(&number) => Self::Number(number.to_owned()),
+            range if range.contains("..=") => Self::Range(range.to_owned(), ends(range)?),
             named if is_type_name(named) => Self::Named(named.to_owned()),
             _ => return None,
         })
@@ -94,11 +99,12 @@ impl PlaceholderType {
         match self {
             Self::Key => Column::Key,
             Self::Number(_) => Column::Number,
+            Self::Range(_, ends) => Column::Within(*ends),
             _ => Column::Text,
         }
     }
 
-    /// The parameter for a single one; `None` for a computed number.
+    /// The parameter for a single one; `None` for a computed number, and for what is for records only.
     pub(crate) fn kind(&self) -> Option<Kind> {
         Some(match self {
             Self::Key => Kind::Key,
@@ -106,7 +112,7 @@ impl PlaceholderType {
             Self::Args => Kind::Args,
             Self::Number(name) => Kind::Number(name.clone()),
             Self::Named(name) => Kind::Named(name.clone()),
-            Self::Count | Self::Words => return None,
+            Self::Count | Self::Words | Self::Range(..) => return None,
         })
     }
 
@@ -118,7 +124,7 @@ impl PlaceholderType {
             Self::Args => "args",
             Self::Count => "count",
             Self::Words => "words",
-            Self::Number(name) | Self::Named(name) => name,
+            Self::Number(name) | Self::Range(name, _) | Self::Named(name) => name,
         }
     }
 }
@@ -128,7 +134,14 @@ fn is_type_name(name: &str) -> bool {
         && syn::parse_str::<Type>(name).is_ok()
 }
 
-const EXPECTED: &str = "expected `key`, `value`, `args`, `count`, `words`, a number type such as `i64`, or the name of a type in upper case";
+/// The ends of `0..=100`, in this order.
+fn ends(range: &str) -> Option<[i64; 2]> {
+    let (low, high) = range.split_once("..=")?;
+    let ends = [low.parse().ok()?, high.parse().ok()?];
+    (ends[0] <= ends[1]).then_some(ends)
+}
+
+const EXPECTED: &str = "expected `key`, `value`, `args`, `count`, `words`, a number type such as `i64`, a range such as `0..=100`, or the name of a type in upper case";
 
 /// Notes the entries of `[types]` and `[tokens]` that have no effect.
 pub(crate) fn check_types(spec: &Spec, problems: &Problems) {
@@ -170,6 +183,7 @@ pub(crate) fn enums(spec: &Spec, problems: &Problems) -> Vec<Enum> {
             .iter()
             .filter_map(|word| variant(word, problems))
             .collect();
+        check_variants(name, &variants, problems);
         let same = enums
             .iter()
             .find(|other| other.has_words(words.iter().map(|word| word.text.as_str())));
@@ -193,6 +207,20 @@ pub(crate) fn enums(spec: &Spec, problems: &Problems) -> Vec<Enum> {
         });
     }
     enums
+}
+
+/// Notes words that would be the same variant: `A-B` and `A_B`.
+fn check_variants(name: &Text, variants: &[Variant], problems: &Problems) {
+    for (index, variant) in variants.iter().enumerate() {
+        let before = variants.iter().take(index);
+        if let Some(other) = before.into_iter().find(|other| other.name == variant.name) {
+            let text = format!(
+                "`{}` and `{}` would both be the variant `{}::{}`; expected words that differ in letters or digits",
+                other.word, variant.word, name.text, variant.name
+            );
+            problems.note(name.line, "enums", text);
+        }
+    }
 }
 
 fn variant(word: &Text, problems: &Problems) -> Option<Variant> {

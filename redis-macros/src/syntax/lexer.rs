@@ -147,7 +147,10 @@ impl Lexer<'_> {
         if self.rest.peek() == Some(&'<') {
             return Ok(Token::Label(name));
         }
-        let ty = self.take_while(|char| char.is_ascii_alphanumeric() || char == '_');
+        // A range of numbers is `0..=100`.
+        let is_type =
+            |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '.' | '=' | '-');
+        let ty = self.take_while(is_type);
         if ty.is_empty() {
             return Err(SyntaxError::new(
                 self.column,

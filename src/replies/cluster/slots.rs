@@ -104,10 +104,10 @@ pub struct SlotMigration {
     pub operation: String,
     /// Ranges of slots: `0-99 200-299`.
     pub slot_ranges: String,
-    /// The id of the node that gets the slots.
-    pub target_node: String,
-    /// The id of the node that gives them.
-    pub source_node: String,
+    /// The id of the node that gets the slots; a replica does not tell it.
+    pub target_node: Option<String>,
+    /// The id of the node that gives them; a replica does not tell it.
+    pub source_node: Option<String>,
     /// When it began.
     pub create_time: i64,
     /// When it last made progress.
@@ -146,10 +146,10 @@ pub struct SlotMigrationTask {
     pub retries: u64,
     /// When it was requested.
     pub create_time: i64,
-    /// When it began.
+    /// When it began; -1 if it has not.
     pub start_time: i64,
-    /// When it ended.
+    /// When it ended; -1 if it has not.
     pub end_time: i64,
-    /// For how many milliseconds writes were paused.
-    pub write_pause_ms: u64,
+    /// For how many milliseconds writes were paused; below 0 if the clock of the node was set back meanwhile.
+    pub write_pause_ms: i64,
 }

@@ -147,3 +147,21 @@ fn migrations_have_a_state() {
     );
     assert_eq!(migration.slot_ranges, "0-1");
 }
+
+/// As Valkey 9.1.2 sends it from a replica of the node that gets the slots.
+#[test]
+fn a_replica_does_not_tell_the_nodes_of_a_migration() {
+    let facts = "$4\r\nname\r\n$4\r\n8299\r\n$9\r\noperation\r\n$6\r\nIMPORT\r\n$11\r\nslot_ranges\r\n$6\r\n0-4000\r\n\
+        $11\r\ncreate_time\r\n:1796061882\r\n$16\r\nlast_update_time\r\n:1796061882\r\n$13\r\nlast_ack_time\r\n:1796061882\r\n\
+        $5\r\nstate\r\n$20\r\noccurring-on-primary\r\n$7\r\nmessage\r\n$0\r\n\r\n$8\r\ncow_size\r\n:0\r\n\
+        $19\r\nremaining_repl_size\r\n:0\r\n";
+    for header in ["*1\r\n*20\r\n", "*1\r\n%10\r\n"] {
+        let migrations: Vec<SlotMigration> = decode(&format!("{header}{facts}")).unwrap();
+        let migration = migrations.first().unwrap();
+        assert_eq!(migration.state, "occurring-on-primary");
+        assert_eq!(
+            (&migration.source_node, &migration.target_node),
+            (&None, &None)
+        );
+    }
+}

@@ -76,3 +76,38 @@ fn an_answer_to_info_has_an_age() {
     );
     assert_eq!(cache.get(1).unwrap().info, None);
 }
+
+/// These numbers are differences of the server's wall clock. A link that never was is counted from -1 second.
+#[test]
+fn a_clock_that_was_set_back_hides_nothing() {
+    let primary = PRIMARY_2.replace("\r\n$3\r\n479\r\n", "\r\n$2\r\n-5\r\n");
+    let primary: SentinelPrimary = decode(&primary).unwrap();
+    assert_eq!(
+        (primary.last_ok_ping_reply, primary.last_ping_reply),
+        (-5, -5)
+    );
+    let replica = REPLICA
+        .replace("s-down-time\r\n$2\r\n12", "s-down-time\r\n$2\r\n-5")
+        .replace("info-refresh\r\n$4\r\n8943", "info-refresh\r\n$2\r\n-5")
+        .replace(
+            "role-reported-time\r\n$5\r\n15346",
+            "role-reported-time\r\n$2\r\n-5",
+        )
+        .replace("down-time\r\n$1\r\n0", "down-time\r\n$5\r\n-1000");
+    let replica: SentinelReplica = decode(&replica).unwrap();
+    assert_eq!((replica.s_down_time, replica.info_refresh), (Some(-5), -5));
+    assert_eq!(
+        (replica.role_reported_time, replica.primary_link_down_time),
+        (-5, -1000)
+    );
+    let peer = "%10\r\n+name\r\n$1\r\na\r\n+ip\r\n$9\r\n127.0.0.1\r\n+port\r\n$1\r\n1\r\n+runid\r\n$1\r\na\r\n+flags\r\n$8\r\nsentinel\r\n\
+        +last-ok-ping-reply\r\n$2\r\n-5\r\n+last-ping-reply\r\n$2\r\n-5\r\n+last-hello-message\r\n$2\r\n-5\r\n\
+        +voted-leader\r\n$1\r\n?\r\n+voted-leader-epoch\r\n$1\r\n0\r\n";
+    assert_eq!(decode::<SentinelPeer>(peer).unwrap().last_hello_message, -5);
+    let script = "%5\r\n+argv\r\n*0\r\n+flags\r\n$7\r\nrunning\r\n+pid\r\n$1\r\n9\r\n+run-time\r\n$2\r\n-5\r\n+retry-num\r\n$1\r\n1\r\n";
+    assert_eq!(decode::<SentinelScript>(script).unwrap().run_time, Some(-5));
+    assert_eq!(
+        decode::<CachedInfo>("*2\r\n:-5\r\n$-1\r\n").unwrap().age,
+        -5
+    );
+}

@@ -20,8 +20,9 @@ pub struct Hotkeys {
     pub selected_slots: Vec<(u16, u16)>,
     /// When it began, as a Unix time in milliseconds.
     pub start_time: u64,
-    /// How many milliseconds it lasted.
-    pub duration: u64,
+    /// How many milliseconds it lasted. After 24 days the server's count begins again far below 0; it is also below 0 if the server's clock was
+    /// set back.
+    pub duration: i64,
     /// How many microseconds all commands took, on all slots.
     pub all_commands_time: Option<u64>,
     /// How many microseconds all commands took, on the selected slots.
@@ -132,6 +133,15 @@ impl FromRedis for Slots {
 mod tests {
     use super::*;
     use crate::replies::wire::decode;
+
+    /// The server counts milliseconds in 32 bits: after 25 days it says this.
+    #[test]
+    fn a_long_collection_has_a_duration_below_0() {
+        let reply = "*8\r\n$15\r\ntracking-active\r\n:1\r\n$12\r\nsample-ratio\r\n:1\r\n\
+                     $29\r\ncollection-start-time-unix-ms\r\n:1769420604522\r\n$22\r\ncollection-duration-ms\r\n:-2134967296\r\n";
+        let hotkeys: Hotkeys = decode(reply).unwrap();
+        assert_eq!(hotkeys.duration, -2_134_967_296);
+    }
 
     #[test]
     fn keys_are_listed_by_what_was_measured() {

@@ -29,8 +29,8 @@ pub struct MemoryStats {
     pub overhead_total: u64,
     /// How many keys there are.
     pub keys_count: u64,
-    /// The average memory for a key.
-    pub keys_bytes_per_key: u64,
+    /// The average memory for a key. It means nothing while `dataset_bytes` is negative.
+    pub keys_bytes_per_key: i64,
     /// The data: the total without the overhead. For an idle server this can be negative.
     pub dataset_bytes: i64,
     /// The data, in percent of what was allocated since the start.
@@ -110,8 +110,13 @@ mod tests {
 
     #[test]
     fn an_idle_server_counts_less_than_nothing_as_data() {
-        let stats = decode::<MemoryStats>("*2\r\n$13\r\ndataset.bytes\r\n:-13480\r\n").unwrap();
+        let stats: MemoryStats = decode(
+            "*4\r\n$18\r\nkeys.bytes-per-key\r\n:-13480\r\n$13\r\ndataset.bytes\r\n:-13480\r\n",
+        )
+        .unwrap();
         assert_eq!(stats.dataset_bytes, -13_480);
+        // With one key, Valkey says the same of it.
+        assert_eq!(stats.keys_bytes_per_key, -13_480);
     }
 
     #[test]

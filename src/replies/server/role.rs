@@ -19,10 +19,10 @@ pub enum Role {
     /// A replica, which copies a primary.
     Replica {
         /// The host of the primary.
-        host: String,
+        host: Name,
         /// The port of the primary.
         port: u16,
-        /// The state of the link: `connected`, or `connect`, `connecting`, `sync` before that.
+        /// The state of the link: `connected`, or `connect`, `connecting`, `handshake`, `sync` before that.
         state: String,
         /// Its position in the replication stream of the primary; -1 before it has begun.
         offset: i64,
@@ -30,7 +30,7 @@ pub enum Role {
     /// A Sentinel.
     Sentinel {
         /// The names of the primaries that it watches.
-        primaries: Vec<String>,
+        primaries: Vec<Name>,
     },
 }
 
@@ -97,14 +97,14 @@ mod tests {
         );
         let replica = "*5\r\n$5\r\nslave\r\n$9\r\n127.0.0.1\r\n:7822\r\n$9\r\nconnected\r\n:14\r\n";
         let expected = Role::Replica {
-            host: "127.0.0.1".to_owned(),
+            host: "127.0.0.1".into(),
             port: 7822,
             state: "connected".to_owned(),
             offset: 14,
         };
         assert_eq!(decode::<Role>(replica).unwrap(), expected);
         let sentinel = "*2\r\n$8\r\nsentinel\r\n*1\r\n$8\r\nmymaster\r\n";
-        let primaries = vec!["mymaster".to_owned()];
+        let primaries = vec!["mymaster".into()];
         assert_eq!(
             decode::<Role>(sentinel).unwrap(),
             Role::Sentinel { primaries }

@@ -56,7 +56,7 @@ pub struct CompactionRule {
     pub bucket_duration: u64,
     /// How they become one: `AVG`, `STD.P`.
     pub aggregator: String,
-    /// The time in milliseconds at which a bucket begins.
+    /// The time in milliseconds at which a bucket begins; 0 before RedisTimeSeries 1.8, which has no other.
     pub alignment: u64,
 }
 
@@ -82,16 +82,40 @@ mod rules {
     use typedis_core::{DecodeError, FromRedis, Name, Reply};
 
     use super::CompactionRule;
+    use crate::replies::fields::next;
 
     pub(super) fn from_redis(reply: Reply<'_>) -> Result<Vec<CompactionRule>, DecodeError> {
-        let rules = Vec::<(Name, u64, String, u64)>::from_redis(reply)?;
-        let named = |(key, bucket_duration, aggregator, alignment)| CompactionRule {
-            key,
-            bucket_duration,
-            aggregator,
-            alignment,
+        let at = |(index, rule): (usize, Result<_, DecodeError>)| {
+            rule.map_err(|error| error.at_index(index))
         };
-        Ok(rules.into_iter().map(named).collect())
+        if let Reply::Map(rules) = &reply {
+            let named = rules.clone().map(|(key, facts)| rule(Some(key), &facts));
+            return named.enumerate().map(at).collect();
+        }
+        let listed = reply
+            .elements()
+            .ok_or_else(|| DecodeError::expected("rules", &reply))?;
+        let listed = listed.map(|facts| rule(None, &facts));
+        listed.enumerate().map(at).collect()
+    }
+
+    /// Without a key, it is the first of the facts. Modules before 1.8 know of no alignment.
+    fn rule(key: Option<Reply<'_>>, facts: &Reply<'_>) -> Result<CompactionRule, DecodeError> {
+        let mut facts = facts
+            .elements()
+            .ok_or_else(|| DecodeError::expected("a rule", facts))?;
+        Ok(CompactionRule {
+            key: match key {
+                Some(key) => Name::from_redis(key)?,
+                None => next(&mut facts, "key")?,
+            },
+            bucket_duration: next(&mut facts, "bucket_duration")?,
+            aggregator: next(&mut facts, "aggregator")?,
+            alignment: match facts.len() {
+                0 => 0,
+                _ => next(&mut facts, "alignment")?,
+            },
+        })
     }
 }
 
@@ -148,5 +172,22 @@ mod tests {
         let info: SeriesInfo = decode(&plain).unwrap();
         assert_eq!((info.rules.len(), info.chunks.len()), (0, 0));
         assert_eq!(info.source_key.as_deref(), Some("src"));
+    }
+
+    #[test]
+    fn rules_of_older_modules_have_no_alignment() {
+        let old = format!(
+            "*20\r\n{FIGURES}+labels\r\n*0\r\n+rules\r\n*2\r\n*3\r\n$3\r\ndst\r\n:1000\r\n+AVG\r\n*3\r\n$1\r\nd\r\n:5\r\n+SUM\r\n"
+        );
+        let info: SeriesInfo = decode(&old).unwrap();
+        let rules: Vec<_> = info
+            .rules
+            .iter()
+            .map(|rule| (rule.key.as_str(), rule.bucket_duration, rule.alignment))
+            .collect();
+        assert_eq!(rules, [("dst", 1000, 0), ("d", 5, 0)]);
+        let wrong = old.replacen(":5", "+x", 1);
+        let error = decode::<SeriesInfo>(&wrong).unwrap_err().to_string();
+        assert!(error.contains("rules[1].bucket_duration"), "{error}");
     }
 }

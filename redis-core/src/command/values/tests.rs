@@ -11,7 +11,7 @@ use crate::command::command_info;
 use crate::command::duration::{SignedMilliseconds, SignedSeconds};
 use crate::{
     Args, BlockLimit, BlockMilliseconds, CommandInfo, Keys, Milliseconds, Seconds, Text, Timeout,
-    ToArg, ToArgs, ToRecords, UnixMilliseconds, UnixSeconds, each,
+    ToArg, ToArgs, ToRecords, UnixMilliseconds, UnixSeconds, Within, each,
 };
 use bytes::{Bytes, BytesMut};
 
@@ -132,6 +132,30 @@ fn lists_are_several_arguments() {
 
 fn records(records: impl ToRecords<(Text, Text)>) -> Vec<String> {
     command(|out| out.records("records", &records))
+}
+
+#[test]
+fn a_number_out_of_the_range_of_its_column_is_refused() {
+    fn write(records: impl ToRecords<(Text, Within<-1, 9>)>) -> Result<Vec<String>, String> {
+        let mut args = Args::new(&ECHO, Keys::Ignored);
+        args.records("records", &records);
+        match args.take_error() {
+            Some(error) => Err(error.to_string()),
+            None => Ok(command(|out| out.records("records", &records))),
+        }
+    }
+    assert_eq!(write([("a", -1), ("b", 9)]).unwrap(), ["a", "-1", "b", "9"]);
+    assert_eq!(write(&[("a", &&7_usize)]).unwrap(), ["a", "7"]);
+    for refused in [
+        write(("a", -2)),
+        write(("a", 10_u8)),
+        write(("a", u64::MAX)),
+        write(("a", i128::MIN)),
+    ] {
+        let error = refused.unwrap_err();
+        assert!(error.contains("`records`: "), "{error}");
+        assert!(error.contains(" is not from -1 to 9"), "{error}");
+    }
 }
 
 #[test]

@@ -92,6 +92,13 @@ pub(super) fn describe(context: &Context<'_>, options: &mut [Opt]) {
         option.doc = spec.doc.as_ref().map(|doc| doc.text.clone());
         option.since = spec.since.as_ref().map(|since| context.versions(since));
         option.once_only = spec.idempotent == Some(false);
+        if spec.idempotent == Some(true) {
+            let text = format!(
+                "an option can only say that it rules out a repetition; expected `idempotent = false` of `{}`, or none",
+                word.text
+            );
+            context.note(word.line, text);
+        }
         option.deprecated = spec.deprecated.as_ref().map(|instead| instead.text.clone());
     }
 }

@@ -62,6 +62,22 @@ fn options_that_nothing_can_choose_are_noted() {
 }
 
 #[test]
+fn what_options_say_to_no_effect_is_noted() {
+    assert_eq!(
+        one(
+            "X <LEFT | RIGHT>",
+            "options.LEFT = { doc = 'd', idempotent = false }"
+        ),
+        "5: [g.m] `LEFT` is a word of an enum, of which only `doc` and `since` are read; expected a row of its own for what \
+         `idempotent` or `deprecated` say"
+    );
+    assert_eq!(
+        one("X key [NX]", "options.NX = { idempotent = true }"),
+        "5: [g.m] an option can only say that it rules out a repetition; expected `idempotent = false` of `NX`, or none"
+    );
+}
+
+#[test]
 fn options_that_depend_on_too_much_are_noted() {
     let words: Vec<String> = ('A'..='K')
         .map(|letter| format!("{letter}{letter}"))

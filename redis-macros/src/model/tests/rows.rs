@@ -16,16 +16,32 @@ fn placeholders_have_types() {
     assert_eq!(
         one("X n:u65", ""),
         "3: [g.m] unknown type `u65` of `n`; expected `key`, `value`, `args`, `count`, `words`, a number type such as \
-         `i64`, or the name of a type in upper case"
+         `i64`, a range such as `0..=100`, or the name of a type in upper case"
     );
     let found = check("[types]\nn = 'u65'\n", "f").unwrap_err();
     assert_eq!(
         found,
         [
             "f:2: [types] unknown type `u65`; expected `key`, `value`, `args`, `count`, `words`, a number type such as `i64`, \
-          or the name of a type in upper case"
+          a range such as `0..=100`, or the name of a type in upper case"
         ]
     );
+}
+
+#[test]
+fn a_range_is_for_records() {
+    for syntax in ["X n:0..=9", "X n:0..=9 [n ...]", "X [WORD n:0..=9]"] {
+        assert_eq!(
+            one(syntax, ""),
+            "3: [g.m] `n` has the range `0..=9`, which is for pairs and longer records; expected a number type such as `u64`",
+            "{syntax}"
+        );
+    }
+    for range in ["9..=0", "0..=x", "..=9", "0..9"] {
+        let found = one(&format!("X value n:{range} [value n ...]"), "");
+        let expected = format!("3: [g.m] unknown type `{range}` of `n`; ");
+        assert!(found.starts_with(&expected), "{found}");
+    }
 }
 
 #[test]
@@ -147,6 +163,41 @@ fn command_methods_are_distinct() {
         one("X key", "method = 'poll'"),
         "5: [g.m] `poll` is a method that every request has; set `method`"
     );
+}
+
+/// They would hide each other, and the compiler would tell of places that nobody wrote.
+#[test]
+fn names_that_become_one_are_noted() {
+    let row = |name: &str, syntax: &str| {
+        format!("[{name}]\ndoc = 'd'\nsyntax = '{syntax}'\nreply = '()'\n")
+    };
+    assert_eq!(
+        messages(&(row("g.get_1", "A key [X]") + &row("g.get1", "B key [X]"))),
+        ["5: [g.get1] its builder and that of [g.get_1] would both be `Get1`; set `method`"]
+    );
+    assert_eq!(
+        messages(&(row("g_1.a", "A key") + &row("g1.b", "B key"))),
+        [
+            "5: [g1] the groups `g_1` and `g1` would both have the trait `G1Commands`; expected another name"
+        ]
+    );
+    let found = check("[enums]\nA = ['X-Y', 'X_Y']\n", "f").unwrap_err();
+    assert_eq!(
+        found,
+        [
+            "f:2: [enums] `X-Y` and `X_Y` would both be the variant `A::XY`; expected words that differ in letters or digits"
+        ]
+    );
+}
+
+#[test]
+fn a_command_is_not_called_like_a_method_of_handles() {
+    assert_eq!(
+        one("DOOR.CLOSE", "method = 'close'"),
+        "5: [g.m] `close` is a method of handles, which a call would mean; set `method`"
+    );
+    // On a builder it means nothing else.
+    assert!(messages(&self::row("X key [CLOSE]", "")).is_empty());
 }
 
 #[test]
