@@ -189,7 +189,7 @@ impl Pool {
     pub(crate) fn first_lane(&self) -> &Connection {
         match self.inner.lanes.first() {
             Some(lane) => lane,
-            // `Config::lanes` keeps the number above zero.
+            // `Config::check`, which `into_config` calls, refuses 0.
             None => unreachable!("a pool has at least one lane"),
         }
     }
@@ -238,7 +238,7 @@ fn least_busy(lanes: &[Connection]) -> &Connection {
     }
     match best {
         Some((lane, _)) => lane,
-        // `Config::lanes` keeps the number above zero.
+        // `Config::check`, which `into_config` calls, refuses 0.
         None => unreachable!("a pool has at least one lane"),
     }
 }
