@@ -72,6 +72,11 @@ impl Payload for TrackedRead {
         }
     }
 
+    /// If the server refuses to track it, the command is sent again in the ordinary way.
+    fn leads_on(&self) -> bool {
+        true
+    }
+
     fn takes_one_piece(&self) -> bool {
         true
     }

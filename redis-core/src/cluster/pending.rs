@@ -369,13 +369,12 @@ impl<'a> ClusterPending<'a> {
     }
 
     /// If the node does not have the script, its text is sent.
-    fn judge_script(&mut self, parts: Box<Parts>) -> Option<Delivery> {
+    fn judge_script(&mut self, mut parts: Box<Parts>) -> Option<Delivery> {
         let Some(sending) = &mut self.sending else {
             return Some(Delivery::Parts(parts));
         };
         if self.command.mend(&sending.link().scripts, &parts.chunks) {
-            sending.go_on();
-            sending.send_again(parts.deadline);
+            sending.send_again(&mut parts);
             return None;
         }
         Some(Delivery::Parts(parts))

@@ -306,7 +306,7 @@ impl Driver {
             let over = match queue.order {
                 _ if retires => true,
                 Order::Close => true,
-                Order::Drain => queue.is_idle(),
+                Order::Drain => !queue.is_kept(cx.waker()),
                 Order::Serve | Order::Renew | Order::Leave => false,
             };
             if over {

@@ -43,6 +43,11 @@ impl<L: Deref<Target = Link>> Exchange<L> {
         self.sending.refuse(error);
     }
 
+    /// Has it sent also where nothing new is accepted: what is on its way needs it.
+    pub(crate) fn go_on(&mut self) {
+        self.sending.go_on();
+    }
+
     /// Queues it now, before the first poll. Returns whether there was room.
     pub(crate) fn submit(&mut self, payload: &mut impl Payload) -> bool {
         self.sending.submit(payload)
@@ -149,7 +154,7 @@ fn goes_again<L: Deref<Target = Link>>(
         let unsent = matches!(failure, Failure::Lost(Phase::NotSent, ..));
         let link = sending.link();
         if unsent && !link.has_ended() && payload.rebind(&link.scripts) {
-            sending.send_again(parts.deadline);
+            sending.send_again(parts);
             return true;
         }
         sending.add_refusal(failure);
@@ -164,11 +169,11 @@ fn goes_again<L: Deref<Target = Link>>(
             return false;
         }
         sending.note_refusal(&parts.chunks);
-        return sending.send_later(again, parts.deadline);
+        return sending.send_later(again, parts);
     }
     let again = payload.mend(&sending.link().scripts, &parts.chunks);
     if again {
-        sending.send_again(parts.deadline);
+        sending.send_again(parts);
     }
     again
 }
@@ -217,7 +222,7 @@ impl<'a> Pending<'a> {
 
     /// Has it sent also where nothing new is accepted: what is on its way needs it.
     pub(crate) fn go_on(&mut self) {
-        self.exchange.sending.go_on();
+        self.exchange.go_on();
     }
 
     /// Sends it. Returns `false` if it has to wait for room.

@@ -298,14 +298,15 @@ async fn run_leased(
     let (mut attempt, mut next) = (1, args.again());
     loop {
         let leased = Instant::now();
+        // Before the lease: while the pool is being closed, this keeps the lane until the wait is over.
+        let ending = pool.inner.reports.ending(pool.lane());
         let outcome = match Exclusive::lease_by(&pool.inner.leases, end).await {
             Ok(lease) => {
                 *server = lease.server();
                 if let Some(end) = end {
                     next.set_deadline(end.saturating_duration_since(Instant::now()));
                 }
-                let reports = &pool.inner.reports;
-                unclaimed::run(reports, lease, pool.lane(), false, Box::new(next)).await
+                unclaimed::run(ending, lease, false, Box::new(next)).await
             }
             Err(error) => return Err(error.of_command(name)),
         };

@@ -9,7 +9,7 @@
 //! - `big`: large values and long pipelines; `texts`: what scripts put into statuses and errors
 //! - `chain`, `open`, `pool`, `watch`: pipelines, transactions and leased sockets
 //! - `unclaimed`: what blocking calls got whose callers have gone away, or were told that their time is over
-//! - `runtime`: the end of handles and runtimes
+//! - `closing`, `runtime`: the end of handles, in good order and with their runtime
 //!
 //! `TYPEDIS_ECHOES` (calls in the tests of cancellation), `TYPEDIS_CUT_EVERY` (bytes between the places where a session
 //! is cut; 1 for all) and `TYPEDIS_WATCHES` (additions per task in the tests of watch) set the sizes.
@@ -27,6 +27,7 @@ mod big;
 mod budgets;
 mod cancellation;
 mod chain;
+mod closing;
 mod deadlines;
 mod desync;
 mod encoding;
