@@ -2,7 +2,8 @@
 
 use super::settings::Enabling;
 use crate::command::{Args, CommandInfo, command_info};
-use crate::engine::inflight::{Hold, Patience, Payload, Terms};
+use crate::engine::exchange::terms_of;
+use crate::engine::inflight::{Hold, Payload, Terms};
 use crate::reply::{FrameRef, KeptReply, Reply};
 use crate::wire::Chunk;
 use crate::wire::encode::{self, Output};
@@ -48,10 +49,7 @@ impl Payload for TrackedRead {
             replies: self.before() + 1 + self.ttls,
             idempotent: self.args.is_idempotent(),
             hold: Hold::None,
-            patience: self
-                .args
-                .deadline()
-                .map_or(Patience::Default, Patience::Only),
+            patience: terms_of(&self.args).patience,
         }
     }
 

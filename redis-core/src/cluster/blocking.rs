@@ -200,7 +200,7 @@ impl<'a> Wait<'a> {
         self.sent = Instant::now();
         self.server = lease.server();
         if let Some(end) = end {
-            args.set_deadline(end.saturating_duration_since(Instant::now()));
+            args.set_time_left(end.saturating_duration_since(Instant::now()));
         }
         run_unclaimed(ending, lease, place.asking, Box::new(args)).await
     }

@@ -48,7 +48,7 @@ pub(super) async fn map_for(shared: &Shared, args: &mut Args) -> Result<Option<I
     let found = map_by(shared, end).await;
     found.map_err(|error| error.of_command(args.name()))?;
     if let Some(end) = end {
-        args.set_deadline(end.saturating_duration_since(Instant::now()));
+        args.set_time_left(end.saturating_duration_since(Instant::now()));
     }
     Ok(end)
 }

@@ -128,7 +128,7 @@ fn conclude<L: Deref<Target = Link>>(
             (!goes_again(sending, payload, &mut parts)).then_some(Delivery::Parts(parts))
         }
         delivery if payload.waits_on(&delivery) => {
-            if payload.terms().patience == Patience::Only(Duration::ZERO) {
+            if payload.terms().patience.is_over() {
                 // What the server handed out from now on would be lost.
                 sending.link().count(|counts| counts.timeouts += 1);
                 return Some(Delivery::failed(Failure::Timeout(
@@ -235,9 +235,17 @@ impl<'a> Pending<'a> {
         self.exchange.is_in_flight()
     }
 
-    /// The error of a caller whose time is over, while the command may go on.
-    pub(crate) fn timeout(&self) -> Error {
-        self.exchange.sending.timeout()
+    /// The time of its caller is over, while the command may go on. Returns the error; its trace ends with that.
+    pub(crate) fn give_up(&mut self) -> Error {
+        let error = self.exchange.sending.timeout();
+        self.exchange.trace.fail(&error);
+        self.leave();
+        error
+    }
+
+    /// Its caller has gone away, while the command may go on; its trace ends here.
+    pub(crate) fn leave(&mut self) {
+        let _ended = std::mem::take(&mut self.exchange.trace);
     }
 
     fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {
@@ -401,11 +409,21 @@ pub(crate) fn terms_of(args: &Args) -> Terms {
         idempotent: args.is_idempotent(),
         hold: block.map_or(Hold::None, Hold::from),
         patience: match (args.deadline(), block) {
-            (Some(deadline), _) => Patience::Only(deadline),
+            (Some(deadline), _) => patience_by(args, deadline),
             (None, None) => Patience::Default,
             (None, Some(Block::Forever)) => Patience::Forever,
             (None, Some(Block::For(limit))) => Patience::Extra(limit),
         },
+    }
+}
+
+/// How long a command with this deadline may take.
+#[cold]
+fn patience_by(args: &Args, deadline: Duration) -> Patience {
+    if args.has_rest() {
+        Patience::Rest(deadline)
+    } else {
+        Patience::Only(deadline)
     }
 }
 

@@ -304,7 +304,7 @@ async fn run_leased(
             Ok(lease) => {
                 *server = lease.server();
                 if let Some(end) = end {
-                    next.set_deadline(end.saturating_duration_since(Instant::now()));
+                    next.set_time_left(end.saturating_duration_since(Instant::now()));
                 }
                 unclaimed::run(ending, lease, false, Box::new(next)).await
             }

@@ -21,9 +21,11 @@ use super::unblock::{self, CLIENT_ID};
 use crate::command::{Args, Keys};
 use crate::engine::exchange::Pending;
 use crate::engine::inflight::Held;
+use crate::engine::link::Link;
+use crate::engine::trace::in_current_span;
 use crate::error::{CommandName, Error, ErrorKind, Phase, Result};
 use crate::reply::{Frame, FromRedis};
-use crate::runtime;
+use crate::runtime::{self, after};
 
 /// How long to wait for a reply before the server is asked again to end the wait.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -130,7 +132,7 @@ pub(crate) async fn run(
         }
         return lease.call(args).frame().await;
     };
-    let end = take_deadline(&mut args);
+    let late = Late::take_from(&mut args);
     let (sender, receiver) = oneshot::channel();
     let mut claim = Claim {
         receiver,
@@ -142,7 +144,7 @@ pub(crate) async fn run(
         asking,
         ending,
     };
-    runtime::spawn(wait.run(args, end, sender));
+    runtime::spawn(in_current_span(wait.run(args, late, sender)));
     match (&mut claim.receiver).await {
         Ok(outcome) => outcome,
         // Only the end of its runtime ends the task before that.
@@ -150,11 +152,34 @@ pub(crate) async fn run(
     }
 }
 
-/// Takes the deadline of a command away from the socket, which throws away a reply that comes after it.
-fn take_deadline(args: &mut Args) -> Option<Instant> {
-    let left = args.deadline();
-    args.set_deadline(Duration::MAX);
-    Instant::now().checked_add(left?)
+/// When a caller is told that its time is over.
+struct Late {
+    at: Option<Instant>,
+    /// Whether that is the usual time, which maintenance makes longer, once.
+    is_usual: bool,
+}
+
+impl Late {
+    /// Takes the deadline of a command away from the socket, which throws away a reply that comes after it.
+    fn take_from(args: &mut Args) -> Self {
+        let (left, is_usual) = (args.deadline(), args.has_rest());
+        args.set_deadline(Duration::MAX);
+        let at = left.and_then(|left| Instant::now().checked_add(left));
+        Self { at, is_usual }
+    }
+
+    /// Waits until then.
+    async fn come(self, link: &Link) {
+        let Some(at) = self.at else {
+            return std::future::pending().await;
+        };
+        sleep_until(at).await;
+        if self.is_usual
+            && let Some(relaxation) = link.relaxation()
+        {
+            sleep_until(after(at, relaxation.extra_at(Instant::now()))).await;
+        }
+    }
 }
 
 /// The caller's side. A reply that it was sent and did not take is reported when it is dropped.
@@ -203,12 +228,7 @@ enum End {
 }
 
 impl Wait {
-    async fn run(
-        self,
-        args: Box<Args>,
-        end: Option<Instant>,
-        mut caller: oneshot::Sender<Result<Frame>>,
-    ) {
+    async fn run(self, args: Box<Args>, late: Late, mut caller: oneshot::Sender<Result<Frame>>) {
         let name = args.name();
         // Both commands are sent together, so asking for the id takes no extra time.
         let mut id = self.lease.call(Args::lease(&CLIENT_ID, Keys::Ignored));
@@ -218,7 +238,7 @@ impl Wait {
         }
         let mut call = self.lease.call(args);
         call.submit();
-        let mut late = pin!(at(end));
+        let mut late = pin!(late.come(self.lease.connection().link()));
         let end = poll_fn(|cx| {
             if let Poll::Ready(outcome) = call.poll(cx) {
                 return Poll::Ready(End::Answered(outcome));
@@ -238,9 +258,9 @@ impl Wait {
             }
             End::Late => {
                 // It does not matter if the caller goes away at the same time.
-                let _ = caller.send(Err(call.timeout()));
+                let _ = caller.send(Err(call.give_up()));
             }
-            End::Gone => {}
+            End::Gone => call.leave(),
         }
         if !call.is_in_flight() {
             // It must not be sent any more.
@@ -299,14 +319,6 @@ impl Wait {
             self.lease.set_unblocking(false);
         }
         outcome
-    }
-}
-
-/// Waits until this moment; `None` never comes.
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }
 

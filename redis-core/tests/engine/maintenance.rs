@@ -1,12 +1,13 @@
 //! Announced maintenance: asking for it, reading it, and limits of time that are longer while it lasts.
 
+use std::future::IntoFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use typedis_core::{
-    Budget, Config, Connection, ConnectionEvent, ErrorKind, Events, MaintNotifications,
-    Maintenance, MovingEndpoint, Protocol, Run, raw,
+    Budget, CommandInfo, Config, Connection, ConnectionEvent, ErrorKind, Events,
+    MaintNotifications, Maintenance, MovingEndpoint, Pool, Protocol, Request, Run, Timeout, raw,
 };
 use typedis_testkit::fake::{Fake, Peer, Words};
 use typedis_testkit::resp::Resp;
@@ -469,4 +470,75 @@ async fn a_silent_server_is_waited_for_longer_while_an_operation_lasts() {
     released.notify_one();
     assert_eq!(soon("late", waiting).await.unwrap(), "late");
     assert_eq!(fake.connections(), 1);
+}
+
+static BLPOP: CommandInfo = CommandInfo::new("BLPOP", b"$5\r\nBLPOP\r\n", 1);
+
+/// A call that may block for a moment, on a socket that the pool leases for it.
+fn blpop(pool: &Pool) -> Request<&Pool, String> {
+    Request::new(pool, &BLPOP, |args| {
+        let timeout = Timeout::from(Duration::from_millis(10));
+        args.key("key", "popped");
+        args.block(&timeout);
+        args.arg("timeout", &timeout);
+    })
+}
+
+/// The time of its socket is what the wait for it has left over.
+#[tokio::test]
+async fn the_usual_limit_of_a_command_that_blocks_is_longer_too() {
+    let usual = Duration::from_millis(50);
+    for (pushes, reports) in [
+        (migration(), false),
+        (migration(), true),
+        (String::new(), false),
+        (String::new(), true),
+    ] {
+        let released = Arc::new(Notify::new());
+        let fake = stalling(pushes.clone(), released.clone()).await;
+        let config = asking(&fake).command_timeout(usual).maint_extra_time(LONG);
+        let pool = Pool::open(config.lanes(1).leases(1)).await.unwrap();
+        if reports {
+            pool.on_unclaimed(|_| {});
+        }
+        let leased = lease(&pool).await;
+        for first in [
+            known(&leased, &ECHO, &["x"]).deadline(LONG).await,
+            pool.run(echo("x")).deadline(LONG).await,
+        ] {
+            assert_eq!(first.unwrap(), "first");
+        }
+        drop(leased);
+        let waiting = blpop(&pool).into_future();
+        let own = pool.run(echo("own")).deadline(usual * 4).into_future();
+        let own = async {
+            let own = own.await;
+            released.notify_one();
+            released.notify_one();
+            own
+        };
+        let (outcome, own) = soon("both", async { tokio::join!(waiting, own) }).await;
+        assert!(failed(own).is_timeout());
+        let what = format!("{pushes}, {reports}: {outcome:?}");
+        assert_eq!(outcome.is_ok(), !pushes.is_empty(), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_of_a_command_that_blocks_is_kept() {
+    for reports in [false, true] {
+        let released = Arc::new(Notify::new());
+        let fake = stalling(migration(), released.clone()).await;
+        let config = asking(&fake).maint_extra_time(LONG);
+        let pool = Pool::open(config.lanes(1).leases(1)).await.unwrap();
+        if reports {
+            pool.on_unclaimed(|_| {});
+        }
+        let leased = lease(&pool).await;
+        let first: String = known(&leased, &ECHO, &["x"]).await.unwrap();
+        assert_eq!(first, "first");
+        drop(leased);
+        let call = blpop(&pool).deadline(Duration::from_millis(50));
+        assert!(failed(soon("the call", call).await).is_timeout());
+    }
 }

@@ -103,6 +103,8 @@ pub(crate) enum Patience {
     /// As long as the configuration says, and this much longer: for commands that may block on the
     /// server for this time.
     Extra(Duration),
+    /// What is left of the time that the configuration says.
+    Rest(Duration),
     Only(Duration),
     Forever,
 }
@@ -111,7 +113,15 @@ impl Patience {
     /// Whether the configuration of the connection says how long.
     #[inline]
     pub(crate) fn is_usual(self) -> bool {
-        matches!(self, Self::Default | Self::Extra(_))
+        matches!(self, Self::Default | Self::Extra(_) | Self::Rest(_))
+    }
+
+    /// Whether nothing is left.
+    pub(crate) fn is_over(self) -> bool {
+        matches!(
+            self,
+            Self::Rest(Duration::ZERO) | Self::Only(Duration::ZERO)
+        )
     }
 
     /// The limit of a command that is queued now; the default time is `usual`.
@@ -120,7 +130,7 @@ impl Patience {
         let patience = match self {
             Self::Default => usual,
             Self::Extra(extra) => usual.map(|usual| usual.saturating_add(extra)),
-            Self::Only(patience) => Some(patience),
+            Self::Rest(patience) | Self::Only(patience) => Some(patience),
             Self::Forever => None,
         };
         patience.map_or(Limit::None, Limit::Within)
