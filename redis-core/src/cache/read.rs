@@ -2,8 +2,8 @@
 
 use super::settings::Enabling;
 use crate::command::{Args, CommandInfo, command_info};
-use crate::engine::exchange::terms_of;
 use crate::engine::inflight::{Hold, Payload, Terms};
+use crate::engine::single::terms_of;
 use crate::reply::{FrameRef, KeptReply, Reply};
 use crate::wire::Chunk;
 use crate::wire::encode::{self, Output};

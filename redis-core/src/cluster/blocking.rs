@@ -14,8 +14,8 @@ use super::redirect::{Redirect, RedirectKind};
 use super::shared::Shared;
 use crate::chain::routing::Goal;
 use crate::command::{Args, CommandInfo, Keys, Slots, ToArg, command_info};
-use crate::engine::exchange::terms_of;
 use crate::engine::inflight::{Limit, Patience};
+use crate::engine::single::terms_of;
 use crate::error::{
     ClusterCause, ClusterError, Error, ErrorKind, Phase, Result, ServerError, ServerVersion,
 };

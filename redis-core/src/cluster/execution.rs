@@ -18,7 +18,7 @@ use crate::client::InFlight;
 use crate::command::blame::Blame;
 use crate::command::{Args, RequestPolicy, Slots};
 use crate::config::ReadFrom;
-use crate::engine::exchange::terms_of;
+use crate::engine::single::terms_of;
 use crate::error::{Error, Result};
 use crate::handle::{Answer, Driven};
 use crate::reply::{Frame, FromRedis};

@@ -7,8 +7,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::shared::Shared;
 use crate::command::Args;
-use crate::engine::exchange::terms_of;
 use crate::engine::inflight::{Limit, Patience};
+use crate::engine::single::terms_of;
 use crate::error::{Error, Phase, Result};
 
 /// Waits until there is a map; most clusters have it from the beginning.

@@ -4,9 +4,10 @@ use std::future::poll_fn;
 
 use super::connection::Connection;
 use crate::command::{Args, CommandInfo, Keys, command_info};
-use crate::engine::exchange::{Command, Exchange, Pending, decode};
+use crate::engine::exchange::{Exchange, Pending, decode};
 use crate::engine::inflight::{Payload, Terms};
 use crate::engine::link::Link;
+use crate::engine::single::Command;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::wire::outgoing::Outgoing;
 

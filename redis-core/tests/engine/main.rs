@@ -5,7 +5,7 @@
 //! - `support`: connections, commands and waiting, for all of the tests
 //! - `cancellation`, `encoding`, `deadlines`, `budgets`: what callers do to a connection; `obstacles`: what they waited for
 //! - `loss`, `repeats`, `reconnect`, `liveness`, `desync`, `handshake`: what networks and servers do to it
-//! - `maintenance`, `moving`: what servers announce
+//! - `maintenance`, `moving`: what servers announce; `relaxed`: limits of time meanwhile
 //! - `big`: large values and long pipelines; `texts`: what scripts put into statuses and errors
 //! - `chain`, `open`, `pool`, `watch`: pipelines, transactions and leased sockets
 //! - `unclaimed`: what blocking calls got whose callers have gone away, or were told that their time is over
@@ -40,6 +40,7 @@ mod obstacles;
 mod open;
 mod pool;
 mod reconnect;
+mod relaxed;
 mod repeats;
 mod runtime;
 mod texts;
