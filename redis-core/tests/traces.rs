@@ -5,14 +5,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::IntoFuture;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tracing::field::{Field, Visit};
+use tracing::instrument::Instrument;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_core::span::Current;
 use typedis_core::{
-    Cache, CommandInfo, Config, Connection, Exclusive, FromRedis, Raw, Request, Run, raw,
+    Cache, CommandInfo, Config, Connection, Exclusive, FromRedis, Pool, Raw, Request, Run, raw,
 };
 use typedis_testkit::{ServerKind, shared};
 
@@ -30,6 +35,10 @@ type Fields = BTreeMap<String, String>;
 struct Recorder {
     next: Arc<AtomicU64>,
     spans: Arc<Mutex<BTreeMap<u64, Fields>>>,
+    /// The spans that are entered, and the span around each.
+    entered: Arc<Mutex<Vec<Id>>>,
+    parents: Arc<Mutex<BTreeMap<u64, Option<Id>>>>,
+    kinds: Arc<Mutex<BTreeMap<u64, &'static Metadata<'static>>>>,
     events: Arc<Mutex<Vec<Fields>>>,
     /// The levels and targets of the events.
     levels: Arc<Mutex<Vec<(Level, String)>>>,
@@ -56,6 +65,9 @@ impl Subscriber for Recorder {
         let id = self.next.fetch_add(1, Ordering::Relaxed) + 1;
         let mut fields = Fields::new();
         span.record(&mut Fill(&mut fields));
+        let around = self.entered.lock().unwrap().last().cloned();
+        self.parents.lock().unwrap().insert(id, around);
+        self.kinds.lock().unwrap().insert(id, span.metadata());
         self.spans.lock().unwrap().insert(id, fields);
         Id::from_u64(id)
     }
@@ -76,9 +88,20 @@ impl Subscriber for Recorder {
         self.events.lock().unwrap().push(fields);
     }
 
-    fn enter(&self, _: &Id) {}
+    fn enter(&self, span: &Id) {
+        self.entered.lock().unwrap().push(span.clone());
+    }
 
-    fn exit(&self, _: &Id) {}
+    fn exit(&self, span: &Id) {
+        assert_eq!(self.entered.lock().unwrap().pop().as_ref(), Some(span));
+    }
+
+    fn current_span(&self) -> Current {
+        match self.entered.lock().unwrap().last() {
+            Some(id) => Current::new(id.clone(), self.kinds.lock().unwrap()[&id.into_u64()]),
+            None => Current::none(),
+        }
+    }
 }
 
 impl Recorder {
@@ -360,4 +383,80 @@ async fn on_a_cluster_only_what_is_an_outcome_is_an_error_of_a_span() {
         end("GET", "", ""),
     );
     assert_eq!(recorder.take_ends(), [first, second]);
+}
+
+fn blpop(key: &str) -> Raw<(String, String)> {
+    raw("BLPOP").key(key).arg(0).blocks_for(0).reply()
+}
+
+/// A pool on which nothing has a limit, and to which what nobody waits for may be reported.
+async fn pool(address: SocketAddr, reports: bool) -> Pool {
+    let config = Config::tcp(address.ip().to_string(), address.port());
+    let config = config.command_timeout(None).liveness(None);
+    let pool = Pool::open(config.lanes(1)).await.unwrap();
+    if reports {
+        pool.on_unclaimed(|_| {});
+    }
+    pool
+}
+
+#[tokio::test]
+async fn the_span_of_a_command_that_blocks_is_within_that_of_its_caller() {
+    for reports in [false, true] {
+        let pool = pool(shared(ServerKind::Valkey9).addr(), reports).await;
+        let push = words::<i64>(&["LPUSH", "for-a-span", "x"]);
+        pool.run(push).await.unwrap();
+        let recorder = Recorder::default();
+        let _guard = tracing::subscriber::set_default(recorder.clone());
+        let caller = tracing::info_span!(target: "typedis", "caller");
+        let call = pool.run(blpop("for-a-span")).into_future();
+        call.instrument(caller.clone()).await.unwrap();
+        let spans = recorder.spans.lock().unwrap().clone();
+        let operation = |fields: &Fields| fields.get("db.operation.name").cloned();
+        let mut spans = spans.iter();
+        let pop = spans.find(|(_, fields)| operation(fields).as_deref() == Some("BLPOP"));
+        let parents = recorder.parents.lock().unwrap();
+        assert_eq!(parents[pop.unwrap().0], caller.id(), "{reports}");
+    }
+}
+
+#[tokio::test]
+async fn the_span_of_a_command_that_blocks_ends_with_the_timeout_of_its_caller() {
+    use typedis_testkit::fake::Fake;
+
+    const DEADLINE: Duration = Duration::from_secs(3_600);
+    let waits = Arc::new(tokio::sync::Notify::new());
+    for reports in [false, true] {
+        let waits = waits.clone();
+        let blocks = waits.clone();
+        let fake = Fake::start(move |mut peer| {
+            let blocks = blocks.clone();
+            async move {
+                peer.answer_until("BLPOP", "+OK\r\n").await?;
+                blocks.notify_one();
+                peer.until_closed().await
+            }
+        });
+        let fake = fake.await.unwrap();
+        let pool = pool(fake.addr(), reports).await;
+        let recorder = Recorder::default();
+        let _guard = tracing::subscriber::set_default(recorder.clone());
+        let call = pool.run(blpop("nothing")).deadline(DEADLINE);
+        let mut call = Box::pin(call.into_future());
+        tokio::select! {
+            popped = &mut call => panic!("nothing is there to pop: {popped:?}"),
+            () = waits.notified() => {}
+        }
+        // Nothing else ends when the clock is set forward.
+        tokio::time::pause();
+        tokio::time::advance(DEADLINE).await;
+        tokio::time::resume();
+        let error = call.await.unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        let ends = recorder.take_ends();
+        assert!(
+            ends.contains(&end("BLPOP", "timeout", "")),
+            "{reports}: {ends:?}"
+        );
+    }
 }

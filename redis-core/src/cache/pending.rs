@@ -103,7 +103,7 @@ impl<'a, C: Client> State<'a, C> {
     ) -> Self {
         args.keep_at_primary();
         if let Some(limit) = args.deadline().or(limit) {
-            args.set_deadline(limit.saturating_sub(begun.elapsed()));
+            args.set_time_left(limit.saturating_sub(begun.elapsed()));
         }
         let mut state = Self::ordinary(client, cache, args);
         if let Self::Ordinary(ordinary) = &mut state {

@@ -2,7 +2,8 @@
 
 use super::settings::Enabling;
 use crate::command::{Args, CommandInfo, command_info};
-use crate::engine::inflight::{Hold, Patience, Payload, Terms};
+use crate::engine::inflight::{Hold, Payload, Terms};
+use crate::engine::single::terms_of;
 use crate::reply::{FrameRef, KeptReply, Reply};
 use crate::wire::Chunk;
 use crate::wire::encode::{self, Output};
@@ -48,10 +49,7 @@ impl Payload for TrackedRead {
             replies: self.before() + 1 + self.ttls,
             idempotent: self.args.is_idempotent(),
             hold: Hold::None,
-            patience: self
-                .args
-                .deadline()
-                .map_or(Patience::Default, Patience::Only),
+            patience: terms_of(&self.args).patience,
         }
     }
 
@@ -70,6 +68,11 @@ impl Payload for TrackedRead {
                 encode::bulk(out, key);
             });
         }
+    }
+
+    /// If the server refuses to track it, the command is sent again in the ordinary way.
+    fn leads_on(&self) -> bool {
+        true
     }
 
     fn takes_one_piece(&self) -> bool {

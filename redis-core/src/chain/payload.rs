@@ -35,6 +35,8 @@ pub(crate) struct ChainPayload {
     /// The shortest deadline of any of the commands. It applies to all of them, because they are sent and
     /// answered together.
     deadline: Option<Duration>,
+    /// Whether that is what is left of the usual time.
+    is_rest: bool,
     /// The error of the first command that cannot be sent; then nothing is sent.
     error: Option<Error>,
     /// What is noted about the commands for the handle, and done to them; `None` on most sockets.
@@ -173,11 +175,16 @@ impl ChainPayload {
 
     /// How long its commands may take together.
     pub(crate) fn patience(&self) -> Patience {
-        self.deadline.map_or(Patience::Default, Patience::Only)
+        match self.deadline {
+            None => Patience::Default,
+            Some(left) if self.is_rest => Patience::Rest(left),
+            Some(deadline) => Patience::Only(deadline),
+        }
     }
 
     /// Some of its time has passed before it is sent.
     pub(crate) fn end_within(&mut self, left: Duration) {
+        self.is_rest |= self.deadline.is_none();
         self.deadline = Some(left);
     }
 

@@ -14,8 +14,8 @@ use super::redirect::{Redirect, RedirectKind};
 use super::shared::Shared;
 use crate::chain::routing::Goal;
 use crate::command::{Args, CommandInfo, Keys, Slots, ToArg, command_info};
-use crate::engine::exchange::terms_of;
 use crate::engine::inflight::{Limit, Patience};
+use crate::engine::single::terms_of;
 use crate::error::{
     ClusterCause, ClusterError, Error, ErrorKind, Phase, Result, ServerError, ServerVersion,
 };
@@ -192,14 +192,15 @@ impl<'a> Wait<'a> {
     /// The wait for the socket takes of the same time as the command.
     async fn attempt(&mut self, place: &Place, mut args: Args) -> Result<Frame> {
         let end = self.detour.deadline;
+        // Before the lease, so that what ends the wait is still there then.
+        let ending = self.shared.reports.ending(place.node.connection());
         let lease = place.node.lease_by(end).await?;
         self.sent = Instant::now();
         self.server = lease.server();
         if let Some(end) = end {
-            args.set_deadline(end.saturating_duration_since(Instant::now()));
+            args.set_time_left(end.saturating_duration_since(Instant::now()));
         }
-        let (reports, unblock_on) = (&self.shared.reports, place.node.connection());
-        run_unclaimed(reports, lease, unblock_on, place.asking, Box::new(args)).await
+        run_unclaimed(ending, lease, place.asking, Box::new(args)).await
     }
 
     /// Decides what follows on the outcome of an attempt at a node.

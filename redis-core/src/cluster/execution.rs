@@ -18,7 +18,7 @@ use crate::client::InFlight;
 use crate::command::blame::Blame;
 use crate::command::{Args, RequestPolicy, Slots};
 use crate::config::ReadFrom;
-use crate::engine::inflight::Patience;
+use crate::engine::single::terms_of;
 use crate::error::{Error, Result};
 use crate::handle::{Answer, Driven};
 use crate::reply::{Frame, FromRedis};
@@ -112,7 +112,7 @@ fn begin_read<'a>(
 
 fn begin_several(shared: &Shared, args: Box<Args>) -> ClusterExecution<'_> {
     let blame = Blame::of(&args);
-    let patience = args.deadline().map_or(Patience::Default, Patience::Only);
+    let patience = terms_of(&args).patience;
     match Scatter::new(shared, Singles::of(args), patience) {
         Ok(scatter) => ClusterExecution::Several(Box::new(Several {
             blame,

@@ -7,8 +7,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::shared::Shared;
 use crate::command::Args;
-use crate::engine::exchange::terms_of;
 use crate::engine::inflight::{Limit, Patience};
+use crate::engine::single::terms_of;
 use crate::error::{Error, Phase, Result};
 
 /// Waits until there is a map; most clusters have it from the beginning.
@@ -48,7 +48,7 @@ pub(super) async fn map_for(shared: &Shared, args: &mut Args) -> Result<Option<I
     let found = map_by(shared, end).await;
     found.map_err(|error| error.of_command(args.name()))?;
     if let Some(end) = end {
-        args.set_deadline(end.saturating_duration_since(Instant::now()));
+        args.set_time_left(end.saturating_duration_since(Instant::now()));
     }
     Ok(end)
 }

@@ -12,10 +12,10 @@ use super::topology::NodeRole;
 use crate::client::host::unless_refused;
 use crate::command::Args;
 use crate::config::{Address, Config, Introduction};
-use crate::engine::exchange::Command;
 use crate::engine::inflight::{Delivery, Order, Payload};
 use crate::engine::link::Link;
 use crate::engine::sending::Sending;
+use crate::engine::single::Command;
 use crate::error::{CommandName, Error, Result, ServerVersion};
 use crate::handle::{Connection, Exclusive, Leases};
 use crate::reply::Frame;
@@ -322,8 +322,8 @@ impl<'a> Once<'a> {
     async fn fetch(&mut self) -> Result<Frame> {
         let delivery = loop {
             let polled = std::future::poll_fn(|cx| self.sending.poll(&mut self.command, cx));
-            let delivery = polled.await;
-            let Delivery::Parts(parts) = &delivery else {
+            let mut delivery = polled.await;
+            let Delivery::Parts(parts) = &mut delivery else {
                 break delivery;
             };
             // The node does not have a script yet: it is sent with its text.
@@ -331,8 +331,7 @@ impl<'a> Once<'a> {
             if parts.error.is_some() || !self.command.mend(scripts, &parts.chunks) {
                 break delivery;
             }
-            self.sending.go_on();
-            self.sending.send_again(parts.deadline);
+            self.sending.send_again(parts);
         };
         let (chunks, failure) = delivery.into_parts()?;
         match (failure, chunks.into_iter().next()) {

@@ -17,10 +17,11 @@ use super::redirect::{Redirect, RedirectKind};
 use super::shared::Shared;
 use crate::chain::routing::Goal;
 use crate::command::{ASKING, Args, Slots};
-use crate::engine::exchange::{Command, decode, decode_one};
+use crate::engine::exchange::{decode, decode_one};
 use crate::engine::inflight::{Again, Delivery, Parts, Payload, Terms};
 use crate::engine::link::Link;
 use crate::engine::sending::Sending;
+use crate::engine::single::Command;
 use crate::engine::trace::Trace;
 use crate::error::{Error, Result, ServerError};
 use crate::reply::{Frame, FrameRef, FromRedis};
@@ -371,13 +372,12 @@ impl<'a> ClusterPending<'a> {
     }
 
     /// If the node does not have the script, its text is sent.
-    fn judge_script(&mut self, parts: Box<Parts>) -> Option<Delivery> {
+    fn judge_script(&mut self, mut parts: Box<Parts>) -> Option<Delivery> {
         let Some(sending) = &mut self.sending else {
             return Some(Delivery::Parts(parts));
         };
         if self.command.mend(&sending.link().scripts, &parts.chunks) {
-            sending.go_on();
-            sending.send_again(parts.deadline);
+            sending.send_again(&mut parts);
             return None;
         }
         Some(Delivery::Parts(parts))

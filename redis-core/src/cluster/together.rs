@@ -166,12 +166,16 @@ impl<'a> Together<'a> {
     }
 
     /// If the node lacks scripts and executed nothing because of that, they are loaded.
-    fn judge_scripts(&mut self, parts: Box<Parts>, payload: &mut ChainPayload) -> Option<Delivery> {
+    fn judge_scripts(
+        &mut self,
+        mut parts: Box<Parts>,
+        payload: &mut ChainPayload,
+    ) -> Option<Delivery> {
         if let Some(sending) = &mut self.sending
             && payload.mend(&sending.link().scripts, &parts.chunks)
         {
-            sending.go_on();
-            sending.send_again(self.detour.deadline);
+            parts.deadline = self.detour.deadline;
+            sending.send_again(&mut parts);
             return None;
         }
         Some(Delivery::Parts(parts))

@@ -87,6 +87,8 @@ struct Rare {
     /// How it waits, if that is in pieces.
     pieces: Option<Pieces>,
     deadline: Option<Duration>,
+    /// Whether the deadline is what is left of the usual time, and not of this call alone.
+    is_rest: bool,
     /// Whether no replica may answer it.
     at_primary: bool,
     /// Where the cursor of a scan is among the bytes.
@@ -330,7 +332,20 @@ impl Args {
 
     /// The deadline of this one call, instead of the configured timeout.
     pub fn set_deadline(&mut self, deadline: Duration) {
-        self.rare_mut().deadline = Some(deadline);
+        let rare = self.rare_mut();
+        (rare.deadline, rare.is_rest) = (Some(deadline), false);
+    }
+
+    /// A part of its time has passed: of the deadline of this call, or of the usual time.
+    pub(crate) fn set_time_left(&mut self, left: Duration) {
+        let rare = self.rare_mut();
+        rare.is_rest |= rare.deadline.is_none();
+        rare.deadline = Some(left);
+    }
+
+    /// Whether its deadline is what is left of the usual time.
+    pub(crate) fn has_rest(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.is_rest)
     }
 
     #[inline]

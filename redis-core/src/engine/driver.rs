@@ -312,7 +312,7 @@ impl Driver {
             let over = match queue.order {
                 _ if retires => true,
                 Order::Close => true,
-                Order::Drain => queue.is_settled(),
+                Order::Drain => !queue.is_kept(cx.waker()),
                 Order::Serve | Order::Renew | Order::Leave => false,
             };
             if over {

@@ -3,18 +3,16 @@
 
 use std::ops::Deref;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use super::inflight::{Delivery, Failure, Hold, Parts, Patience, Payload, Terms};
+use super::inflight::{Delivery, Failure, Parts, Payload};
 use super::link::Link;
 use super::sending::Sending;
+use super::single::Command;
 use super::trace::Trace;
-use crate::command::script_text::{self, Loaded};
-use crate::command::{Args, Block, CommandInfo};
-use crate::error::{CommandName, Error, Phase, Result, ServerError, ServerVersion};
+use crate::command::Args;
+use crate::error::{Error, Phase, Result, ServerError};
 use crate::reply::{Frame, FrameRef, FromRedis};
 use crate::wire::Chunk;
-use crate::wire::outgoing::Outgoing;
 
 /// The state of a payload that is being sent and answered. The payload itself is kept by the code
 /// that polls this.
@@ -41,6 +39,11 @@ impl<L: Deref<Target = Link>> Exchange<L> {
     /// Makes it fail with `error`; nothing is sent.
     pub(crate) fn refuse(&mut self, error: Error) {
         self.sending.refuse(error);
+    }
+
+    /// Notes that the client itself asks this, and no caller: see [`Sending::be_own`].
+    pub(crate) fn be_own(&mut self) {
+        self.sending.be_own();
     }
 
     /// Queues it now, before the first poll. Returns whether there was room.
@@ -123,7 +126,7 @@ fn conclude<L: Deref<Target = Link>>(
             (!goes_again(sending, payload, &mut parts)).then_some(Delivery::Parts(parts))
         }
         delivery if payload.waits_on(&delivery) => {
-            if payload.terms().patience == Patience::Only(Duration::ZERO) {
+            if payload.terms().patience.is_over() {
                 // What the server handed out from now on would be lost.
                 sending.link().count(|counts| counts.timeouts += 1);
                 return Some(Delivery::failed(Failure::Timeout(
@@ -149,7 +152,7 @@ fn goes_again<L: Deref<Target = Link>>(
         let unsent = matches!(failure, Failure::Lost(Phase::NotSent, ..));
         let link = sending.link();
         if unsent && !link.has_ended() && payload.rebind(&link.scripts) {
-            sending.send_again(parts.deadline);
+            sending.send_again(parts);
             return true;
         }
         sending.add_refusal(failure);
@@ -164,11 +167,11 @@ fn goes_again<L: Deref<Target = Link>>(
             return false;
         }
         sending.note_refusal(&parts.chunks);
-        return sending.send_later(again, parts.deadline);
+        return sending.send_later(again, parts);
     }
     let again = payload.mend(&sending.link().scripts, &parts.chunks);
     if again {
-        sending.send_again(parts.deadline);
+        sending.send_again(parts);
     }
     again
 }
@@ -217,7 +220,7 @@ impl<'a> Pending<'a> {
 
     /// Notes that the client itself asks this, and no caller: see [`Sending::be_own`].
     pub(crate) fn be_own(&mut self) {
-        self.exchange.sending.be_own();
+        self.exchange.be_own();
     }
 
     /// Sends it. Returns `false` if it has to wait for room.
@@ -230,9 +233,17 @@ impl<'a> Pending<'a> {
         self.exchange.is_in_flight()
     }
 
-    /// The error of a caller whose time is over, while the command may go on.
-    pub(crate) fn timeout(&self) -> Error {
-        self.exchange.sending.timeout()
+    /// The time of its caller is over, while the command may go on. Returns the error; its trace ends with that.
+    pub(crate) fn give_up(&mut self) -> Error {
+        let error = self.exchange.sending.timeout();
+        self.exchange.trace.fail(&error);
+        self.leave();
+        error
+    }
+
+    /// Its caller has gone away, while the command may go on; its trace ends here.
+    pub(crate) fn leave(&mut self) {
+        let _ended = std::mem::take(&mut self.exchange.trace);
     }
 
     fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {
@@ -284,9 +295,7 @@ impl<'a> Pending<'a> {
 
     /// Makes the next reply the last, also if it says that nothing came.
     pub(crate) fn end_wait(&mut self) {
-        if let Some(args) = &mut self.command.args {
-            args.end_wait();
-        }
+        self.command.end_wait();
     }
 
     /// Puts to its error which command it is of, and what that needs.
@@ -342,162 +351,6 @@ pub(crate) fn decode<R: FromRedis>(delivery: Delivery) -> Result<R> {
 
 fn no_reply() -> Error {
     Error::protocol("no reply was delivered")
-}
-
-/// The command of a [`Pending`].
-#[derive(Debug)]
-pub(crate) struct Command {
-    info: &'static CommandInfo,
-    /// Its newer options: see [`CommandInfo::newer`].
-    needed: u32,
-    /// There until it is sent, because from then on the queue has the bytes. Kept longer if its name is in there, or
-    /// if it may have to be sent in another form.
-    args: Option<Box<Args>>,
-}
-
-impl Command {
-    #[inline]
-    pub(crate) fn new(args: Box<Args>) -> Self {
-        Self {
-            info: args.info(),
-            needed: args.needed(),
-            args: Some(args),
-        }
-    }
-
-    /// Whether it was not sent, so that its arguments are still here.
-    pub(crate) fn is_here(&self) -> bool {
-        self.args.is_some()
-    }
-
-    #[cold]
-    pub(crate) fn name(&self) -> CommandName {
-        match &self.args {
-            Some(args) => args.name(),
-            None => self.info.name.into(),
-        }
-    }
-
-    /// Puts to its error which command it is of, and what that needs of the server that refused it.
-    #[cold]
-    pub(crate) fn explained(&self, error: Error, server: Option<ServerVersion>) -> Error {
-        let error = self.info.explain(self.needed, server, error);
-        error.of_command(self.name())
-    }
-}
-
-/// What the queue has to know about a command.
-#[inline]
-pub(crate) fn terms_of(args: &Args) -> Terms {
-    let block = args.block_limit();
-    Terms {
-        bytes: args.encoded_len(),
-        replies: 1,
-        idempotent: args.is_idempotent(),
-        hold: block.map_or(Hold::None, Hold::from),
-        patience: match (args.deadline(), block) {
-            (Some(deadline), _) => Patience::Only(deadline),
-            (None, None) => Patience::Default,
-            (None, Some(Block::Forever)) => Patience::Forever,
-            (None, Some(Block::For(limit))) => Patience::Extra(limit),
-        },
-    }
-}
-
-impl Command {
-    /// Writes a command that is kept, or sent in pieces.
-    #[cold]
-    fn write_unusual(&mut self, mut args: Box<Args>, out: &mut Outgoing) {
-        if args.is_in_pieces() {
-            args.begin_wait();
-            args.again().write_to(out);
-            self.args = Some(args);
-            return;
-        }
-        args.write_to(out);
-        if args.is_raw() || args.called_script().is_some() {
-            self.args = Some(args);
-        } else {
-            args.retire();
-        }
-    }
-}
-
-impl Payload for Command {
-    #[inline]
-    fn terms(&self) -> Terms {
-        match &self.args {
-            Some(args) => terms_of(args),
-            // It was sent, and this code does not send it again.
-            None => Terms {
-                bytes: 0,
-                replies: 1,
-                idempotent: false,
-                hold: Hold::None,
-                patience: Patience::Default,
-            },
-        }
-    }
-
-    #[inline(always)]
-    fn write_to(&mut self, out: &mut Outgoing) {
-        match self.args.take() {
-            Some(mut args) if args.is_plain() => {
-                args.write_to(out);
-                args.retire();
-            }
-            Some(args) => self.write_unusual(args, out),
-            None => {}
-        }
-    }
-
-    fn mend(&mut self, _: &Loaded, replies: &[Chunk]) -> bool {
-        let unknown = replies
-            .first()
-            .is_some_and(|reply| script_text::is_unknown(reply));
-        let args = self.args.as_mut();
-        unknown && args.is_some_and(|args| args.send_script_text())
-    }
-
-    #[inline]
-    fn may_go_on(&self) -> bool {
-        self.args.is_some()
-    }
-
-    #[cold]
-    fn runs_code(&self) -> bool {
-        let calls = |args: &Args| args.called_script().is_some();
-        self.info.may_run_code() || self.args.as_deref().is_some_and(calls)
-    }
-
-    fn waits_on(&mut self, reply: &Delivery) -> bool {
-        match (&mut self.args, reply) {
-            (Some(args), Delivery::Reply(reply)) => args.waits_on(reply),
-            _ => false,
-        }
-    }
-
-    #[cfg(feature = "tracing")]
-    fn summary(&self) -> super::inflight::Summary {
-        let arguments = self.args.as_ref().map_or(0, |args| args.count_arguments());
-        let operation = self.name().to_string();
-        super::inflight::Summary {
-            text: operation.clone() + &" ?".repeat(arguments),
-            operation: operation.into(),
-            batch: None,
-        }
-    }
-
-    #[cfg(feature = "tracing")]
-    fn first_error(&self, replies: &[Chunk]) -> Option<ServerError> {
-        let frame = replies.first().cloned().map(Frame::from_scanned)?;
-        // The reply of EXEC holds those of the commands between MULTI and EXEC.
-        let of_queued = || {
-            let mut elements = frame.elements().filter(|_| self.info.name == "EXEC")?;
-            elements.find_map(|element| element.reply().error())
-        };
-        frame.reply().error().or_else(of_queued)
-    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@
 //! - `unanswered`: the bytes of what was taken from it
 //! - `callers`, `sessions`: the two sides of the queue; `line`: callers who wait for room
 //! - `failures`: what is late, lost or refused
+//! - `held`: what keeps a link from its end though nothing is queued
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -33,11 +34,14 @@ use crate::wire::outgoing::Outgoing;
 
 mod callers;
 mod failures;
+mod held;
 mod line;
 mod payload;
 mod sessions;
 mod unanswered;
 
+pub(crate) use held::Held;
+use held::Holds;
 use line::Line;
 pub(crate) use line::WaiterKey;
 #[cfg(feature = "tracing")]
@@ -104,6 +108,8 @@ pub(crate) struct Queue {
     pub(crate) counts: Counts,
     /// What a caller, or the drop of the last handle, has ordered.
     pub(crate) order: Order,
+    /// What keeps it from the end, though nothing is queued.
+    holds: Holds,
 }
 
 /// What is counted over the life of a connection.
@@ -144,7 +150,7 @@ pub(crate) enum Order {
     Renew,
     /// Change to a new socket now: the server lost its role, and does not answer commands in flight.
     Leave,
-    /// The end, once everything queued has been answered.
+    /// The end, once everything queued has been answered and [nothing keeps it](Held).
     Drain,
     /// End now.
     Close,
@@ -167,6 +173,8 @@ struct Entry {
     again_in_part: bool,
     /// Whether it must not be sent on another socket as it is.
     bound: bool,
+    /// Whether its caller may send something more because of its replies.
+    leads_on: bool,
     /// Whether several replies may be given in one piece.
     in_one_piece: bool,
     /// How many of the lost sockets it was sent on.
@@ -188,6 +196,7 @@ impl Entry {
             idempotent: false,
             again_in_part: false,
             bound: false,
+            leads_on: false,
             in_one_piece: false,
             losses: 0,
             awaits: Awaits::Reply,
@@ -324,6 +333,7 @@ impl Queue {
             owed_since: None,
             counts: Counts::default(),
             order: Order::Serve,
+            holds: Holds::default(),
         }
     }
 }

@@ -15,7 +15,8 @@ use tokio::time::Instant;
 
 use super::events::{Announcer, ConnectionEvent};
 use super::inflight::{
-    Awaits, CellKey, Counts, Delivery, Limit, Order, Payload, Queue, Submitted, Terms, WaiterKey,
+    Awaits, CellKey, Counts, Delivery, Held, Limit, Order, Payload, Queue, Submitted, Terms,
+    WaiterKey,
 };
 use super::maintenance::Operations;
 use super::place::Place;
@@ -403,6 +404,11 @@ impl Link {
         self.with(&mut Vec::new(), |queue, woken| queue.stop_accepting(woken));
     }
 
+    /// Keeps it from its end, for something that may be sent later.
+    pub(crate) fn hold(&self) -> Held {
+        self.queue.lock().hold()
+    }
+
     /// Accepts nothing new, and ends after everything is answered.
     pub(crate) fn drain(&self) {
         self.stop_accepting();
@@ -430,11 +436,6 @@ impl Link {
     /// The number of commands of callers that have no reply yet.
     pub(crate) fn len(&self) -> usize {
         self.with(&mut Vec::new(), |queue, _| queue.of_callers())
-    }
-
-    /// The number of entries whose callers wait for them.
-    pub(crate) fn awaited(&self) -> usize {
-        self.queue.lock().awaited()
     }
 }
 

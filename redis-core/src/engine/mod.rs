@@ -3,7 +3,7 @@
 //!
 //! # Layout
 //!
-//! - `exchange`: one payload, or one command, until its reply, and when it is sent again;
+//! - `exchange`: one payload, or one command, until its reply, and when it is sent again; `single`: that command;
 //!   `sending`: one sending of it on one link
 //! - `link`: what the handles and the driver of a socket share; `place`: where it leads
 //! - `inflight/`: what waits to be written and for a reply; no I/O
@@ -21,6 +21,7 @@ pub(crate) mod maintenance;
 pub(crate) mod place;
 mod renewal;
 pub(crate) mod sending;
+pub(crate) mod single;
 pub(crate) mod stats;
 pub(crate) mod subscriptions;
 pub(crate) mod trace;

@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::inflight::{
-    Again, CellKey, Delivery, Failure, Limit, Parts, Patience, Payload, Submitted, Terms, WaiterKey,
+    Again, CellKey, Delivery, Failure, Held, Limit, Parts, Patience, Payload, Submitted, Terms,
+    WaiterKey,
 };
 use super::link::Link;
 use crate::error::{Error, Obstacle, Phase};
@@ -60,10 +61,12 @@ struct Slow {
     is_extended: bool,
     /// Whether it was sent on a socket that was lost: then it may have been carried out, whatever comes later.
     was_lost: bool,
-    /// Whether it was on its way before it came to this link.
+    /// Whether it was on its way before it came to this link, or is sent here once more.
     is_onward: bool,
     /// Whether it is a question of the client itself.
     is_own: bool,
+    /// Keeps the link until it is queued there once more.
+    held: Option<Held>,
 }
 
 impl<L: Deref<Target = Link>> Sending<L> {
@@ -221,10 +224,12 @@ impl<L: Deref<Target = Link>> Sending<L> {
         parts
     }
 
-    /// Sends the payload once more, as it is now.
-    pub(crate) fn send_again(&mut self, deadline: Option<Instant>) {
+    /// Sends the payload once more, as it is now: because of `parts`, by their deadline.
+    pub(crate) fn send_again(&mut self, parts: &mut Parts) {
         let slow = self.slow();
-        (slow.deadline, slow.again) = (deadline, None);
+        (slow.deadline, slow.again) = (parts.deadline, None);
+        // It was accepted before.
+        (slow.held, slow.is_onward) = (parts.held.take(), true);
         self.state = State::Fresh;
     }
 
@@ -242,10 +247,10 @@ impl<L: Deref<Target = Link>> Sending<L> {
         self.state = State::Fresh;
     }
 
-    /// Sends `again` in place of the payload after a pause, which grows each time. Returns whether there is time for
-    /// that before the deadline.
-    pub(crate) fn send_later(&mut self, again: Box<Again>, deadline: Option<Instant>) -> bool {
-        let backoff = self.link.config.backoff;
+    /// Sends `again` in place of the payload after a pause, which grows each time: because of `parts`. Returns whether there is
+    /// time for that before the deadline.
+    pub(crate) fn send_later(&mut self, again: Box<Again>, parts: &mut Parts) -> bool {
+        let (backoff, deadline) = (self.link.config.backoff, parts.deadline);
         let slow = self.slow();
         (slow.deadline, slow.again) = (deadline, Some(again));
         let took = slow.resumed.map_or(Duration::ZERO, |at| at.elapsed());
@@ -254,6 +259,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
             return false;
         };
         slow.refusals += 1;
+        (slow.held, slow.is_onward) = (parts.held.take(), true);
         slow.timer = Some(Box::pin(sleep(pause)));
         self.state = State::Pausing;
         true
@@ -332,7 +338,11 @@ impl<L: Deref<Target = Link>> Sending<L> {
                 let limit = self.limit(terms.patience);
                 self.link.submit(payload, terms, limit, None, waker)
             }
-            Some(_) => self.submit_slowly(payload, waker),
+            Some(_) => {
+                let submitted = self.submit_slowly(payload, waker);
+                self.release(&submitted);
+                submitted
+            }
         };
         self.note(submitted, payload)
     }
@@ -396,6 +406,14 @@ impl<L: Deref<Target = Link>> Sending<L> {
             self.slow().again = Some(again);
         }
         submitted
+    }
+
+    /// Once it is queued, or cannot be, it does not keep the link any more.
+    #[cold]
+    fn release(&mut self, submitted: &Submitted) {
+        if !matches!(submitted, Submitted::Full(_)) {
+            self.slow().held = None;
+        }
     }
 
     fn submit_known(

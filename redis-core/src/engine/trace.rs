@@ -5,13 +5,15 @@
 //! Without the feature `tracing` nothing of this exists.
 
 #[cfg(feature = "tracing")]
-pub(crate) use on::{Trace, announce};
+pub(crate) use on::{Trace, announce, in_current_span};
 
 #[cfg(not(feature = "tracing"))]
-pub(crate) use off::{Trace, announce};
+pub(crate) use off::{Trace, announce, in_current_span};
 
 #[cfg(not(feature = "tracing"))]
 mod off {
+    use std::future::Future;
+
     use crate::config::Config;
     use crate::engine::events::ConnectionEvent;
     use crate::engine::inflight::{Delivery, Payload};
@@ -43,6 +45,10 @@ mod off {
 
     pub(crate) fn announce(_: &Config, _: &ConnectionEvent, _: u64) {}
 
+    pub(crate) fn in_current_span<F: Future>(work: F) -> F {
+        work
+    }
+
     #[test]
     fn what_is_off_takes_no_room() {
         assert_eq!(size_of::<Trace>(), 0);
@@ -51,8 +57,10 @@ mod off {
 
 #[cfg(feature = "tracing")]
 mod on {
+    use std::future::Future;
     use std::slice;
 
+    use tracing::instrument::{Instrument, Instrumented};
     use tracing::{Level, Span, debug, field, info, span, warn};
 
     use crate::config::{Address, Config};
@@ -157,6 +165,11 @@ mod on {
             self.0.record("error.type", code);
             self.0.record("db.response.status_code", code);
         }
+    }
+
+    /// Has a call in a task of its own belong to the span that its caller is in.
+    pub(crate) fn in_current_span<F: Future>(work: F) -> Instrumented<F> {
+        work.in_current_span()
     }
 
     fn describe(span: &Span, config: &Config, summary: &Summary) {

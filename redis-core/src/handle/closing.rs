@@ -81,28 +81,16 @@ impl<'a> Close<'a> {
 
 async fn close_links(links: Vec<Arc<Link>>, leases: Option<&Leases>, deadline: Instant) -> Closed {
     let before = count_answered(&links);
-    links.iter().for_each(|link| link.stop_accepting());
-    let drains = DrainsAtLast(&links);
+    links.iter().for_each(|link| link.drain());
     let leased = match leases {
-        // What blocks on a leased socket may have to be ended over a lane.
         Some(leases) => leases.close_by(deadline).await,
         None => 0,
     };
-    drop(drains);
     let failed = end_links(&links, deadline).await;
     Closed {
         answered: count_answered(&links) - before,
         failed,
         leased,
-    }
-}
-
-/// Has links end after everything is answered, when it is dropped.
-struct DrainsAtLast<'a>(&'a [Arc<Link>]);
-
-impl Drop for DrainsAtLast<'_> {
-    fn drop(&mut self) {
-        self.0.iter().for_each(|link| link.drain());
     }
 }
 
@@ -118,7 +106,7 @@ pub(crate) async fn end_links(links: &[Arc<Link>], deadline: Instant) -> u64 {
         let end = std::future::poll_fn(|cx| link.poll_end(cx.waker()));
         if timeout_at(deadline, end).await.is_err() {
             // A command may be answered at this very moment; then it is counted as neither.
-            failed += link.awaited() as u64;
+            failed += link.unsettled() as u64;
             link.order(Order::Close);
             std::future::poll_fn(|cx| link.poll_end(cx.waker())).await;
         }

@@ -48,14 +48,18 @@ impl Exclusive {
     /// A bad URL, an unreachable server, a refused login.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
         let connection = Connection::open(config.into_config()?.without_reconnect()).await?;
-        Ok(Self {
+        Ok(Self::over(connection, None))
+    }
+
+    fn over(connection: Connection, lease: Option<(Arc<Leases>, OwnedSemaphorePermit)>) -> Self {
+        Self {
             connection: Some(connection),
-            lease: None,
+            lease,
             changed: AtomicBool::new(false),
             watching: AtomicBool::new(false),
             open: AtomicBool::new(false),
             unblocking: AtomicBool::new(false),
-        })
+        }
     }
 
     /// Leases a socket.
@@ -66,14 +70,7 @@ impl Exclusive {
     /// Leases a socket; at `end`, if not before, there is no time left for it.
     pub(crate) async fn lease_by(leases: &Arc<Leases>, end: Option<Instant>) -> Result<Self> {
         let (connection, permit) = leases.lease(end).await?;
-        Ok(Self {
-            connection: Some(connection),
-            lease: Some((leases.clone(), permit)),
-            changed: AtomicBool::new(false),
-            watching: AtomicBool::new(false),
-            open: AtomicBool::new(false),
-            unblocking: AtomicBool::new(false),
-        })
+        Ok(Self::over(connection, Some((leases.clone(), permit))))
     }
 
     /// Whether the socket was lost or closed.

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub(crate) struct Leases {
     config: Arc<Config>,
     /// One permit per socket that may be leased; waiting for one is fair.
     permits: Arc<Semaphore>,
+    /// Whether nobody new is lent a socket.
+    closing: AtomicBool,
     idle: Lock<Idle>,
     /// The sockets that were opened, lent or not; some may be gone.
     opened: Lock<Vec<Weak<Link>>>,
@@ -59,7 +62,8 @@ struct IdleSocket {
 impl Leases {
     pub(crate) fn new(config: Config) -> Arc<Self> {
         Arc::new(Self {
-            permits: Arc::new(Semaphore::new(config.leases.min(Semaphore::MAX_PERMITS))),
+            permits: Arc::new(Semaphore::new(most(&config))),
+            closing: AtomicBool::new(false),
             idle: Lock::default(),
             opened: Lock::default(),
             config: Arc::new(config.without_reconnect()),
@@ -73,17 +77,23 @@ impl Leases {
     /// An idle socket, a new one, or, once as many are out as may be, the next that comes back.
     ///
     /// # Errors
-    /// The command timeout or the moment `latest` passed, or the server could not be reached.
+    /// The command timeout or the moment `latest` passed, the server could not be reached, or the pool is being closed.
     pub(super) async fn lease(
         &self,
         latest: Option<Instant>,
     ) -> Result<(Connection, OwnedSemaphorePermit)> {
+        if self.is_closing() {
+            return Err(closed());
+        }
         let timeout = self.config.command_timeout;
         let usual = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let end = usual.into_iter().chain(latest).min();
         let permit = self.permits.clone().acquire_owned();
-        let permit = by(end, permit, || Obstacle::LeasesInUse(self.config.leases)).await?;
-        let permit = permit.map_err(|_| Error::new(ErrorKind::Closed, Phase::NotSent))?;
+        let permit = match by(end, permit, || Obstacle::LeasesInUse(self.config.leases)).await {
+            Ok(Ok(permit)) => permit,
+            Err(late) if !self.is_closing() => return Err(late),
+            Ok(Err(_)) | Err(_) => return Err(closed()),
+        };
         let connection = match self.take_idle() {
             Some(connection) => connection,
             None => {
@@ -94,6 +104,10 @@ impl Leases {
             }
         };
         Ok((connection, permit))
+    }
+
+    fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
     }
 
     fn note(&self, connection: &Connection) {
@@ -182,6 +196,7 @@ impl Leases {
 
     /// Leases no more sockets, and drops the idle ones.
     pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
         self.permits.close();
         self.idle.lock().sockets.clear();
     }
@@ -189,18 +204,31 @@ impl Leases {
     /// Waits until all leased sockets have come back, then closes. Returns how many had not come back by the
     /// deadline. If this is dropped before, it closes then.
     pub(crate) async fn close_by(&self, deadline: Instant) -> usize {
-        let all = self.config.leases.min(Semaphore::MAX_PERMITS);
+        self.closing.store(true, Ordering::Release);
+        let all = most(&self.config);
         let count = u32::try_from(all).unwrap_or(u32::MAX);
         let all_back = {
-            // Callers who ask for a lease from now on wait behind this, and are refused. It keeps what has come back until
-            // then: otherwise they would be lent that at the deadline.
+            // Who has asked before and waits behind this is refused. It keeps what has come back until then: otherwise they
+            // would be lent that at the deadline.
             let mut back = pin!(self.permits.acquire_many(count));
+            let got;
             // It is dropped before what has come back, also where this is dropped amid the wait.
             let _closes = ClosesAtLast(self);
-            matches!(timeout_at(deadline, &mut back).await, Ok(Ok(_)))
+            got = timeout_at(deadline, &mut back).await;
+            matches!(got, Ok(Ok(_)))
         };
         if all_back { 0 } else { all - self.available() }
     }
+}
+
+/// The most sockets that may be out at a time: more could not be waited for together.
+fn most(config: &Config) -> usize {
+    let countable = usize::try_from(u32::MAX).unwrap_or(usize::MAX);
+    config.leases.min(Semaphore::MAX_PERMITS).min(countable)
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, Phase::NotSent)
 }
 
 /// Closes when it is dropped.
@@ -229,5 +257,52 @@ async fn reap(leases: Weak<Leases>, limit: Duration) {
             Some(leases) if leases.drop_stale() => {}
             _ => return,
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::future::Future;
+    use std::task::{Context, Poll, Wake, Waker};
+
+    use super::*;
+    use crate::runtime::from_now;
+
+    /// Notes whether the permits were to be had when it was woken.
+    struct Woken {
+        permits: Arc<Semaphore>,
+        is_closed: Lock<Option<bool>>,
+    }
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            *self.is_closed.lock() = Some(self.permits.is_closed());
+        }
+    }
+
+    /// Otherwise the socket that came back last would be lent to whoever waits for one.
+    #[tokio::test]
+    async fn when_all_have_come_back_nobody_gets_one_before_it_is_closed() {
+        let cx = &mut Context::from_waker(Waker::noop());
+        let leases = Leases::new(Config::tcp("127.0.0.1", 1).leases(1));
+        let out = leases.permits.clone().acquire_owned().await.unwrap();
+        let mut closing = pin!(leases.close_by(from_now(Duration::from_secs(60))));
+        assert!(closing.as_mut().poll(cx).is_pending());
+        let woken = Arc::new(Woken {
+            permits: leases.permits.clone(),
+            is_closed: Lock::default(),
+        });
+        let waker = woken.clone().into();
+        let mut waiting = pin!(leases.permits.acquire());
+        assert!(
+            waiting
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        drop(out);
+        assert_eq!(closing.as_mut().poll(cx), Poll::Ready(0));
+        assert_eq!(*woken.is_closed.lock(), Some(true));
     }
 }

@@ -6,7 +6,7 @@
 //! - `exclusive`: a socket that only one user has
 //! - `pool`: a few shared sockets, and others to lease; `leases`: the sockets to lease
 //! - `driven`: a command that a future drives, such as one that blocks
-//! - `unclaimed`: replies of leased sockets that arrive after their caller has gone
+//! - `unclaimed`: replies of leased sockets that arrive after their caller has gone; `unblock`: ending such a wait
 //! - `closing`: closing a handle in good order
 
 mod closing;
@@ -15,6 +15,7 @@ mod driven;
 mod exclusive;
 mod leases;
 mod pool;
+mod unblock;
 mod unclaimed;
 
 pub use closing::{Close, Closed};

@@ -191,7 +191,7 @@ impl Pool {
     pub(crate) fn first_lane(&self) -> &Connection {
         match self.inner.lanes.first() {
             Some(lane) => lane,
-            // `Config::lanes` keeps the number above zero.
+            // `Config::check`, which `into_config` calls, refuses 0.
             None => unreachable!("a pool has at least one lane"),
         }
     }
@@ -240,7 +240,7 @@ fn least_busy(lanes: &[Connection]) -> &Connection {
     }
     match best {
         Some((lane, _)) => lane,
-        // `Config::lanes` keeps the number above zero.
+        // `Config::check`, which `into_config` calls, refuses 0.
         None => unreachable!("a pool has at least one lane"),
     }
 }
@@ -300,14 +300,15 @@ async fn run_leased(
     let (mut attempt, mut next) = (1, args.again());
     loop {
         let leased = Instant::now();
+        // Before the lease: while the pool is being closed, this keeps the lane until the wait is over.
+        let ending = pool.inner.reports.ending(pool.lane());
         let outcome = match Exclusive::lease_by(&pool.inner.leases, end).await {
             Ok(lease) => {
                 *server = lease.server();
                 if let Some(end) = end {
-                    next.set_deadline(end.saturating_duration_since(Instant::now()));
+                    next.set_time_left(end.saturating_duration_since(Instant::now()));
                 }
-                let reports = &pool.inner.reports;
-                unclaimed::run(reports, lease, pool.lane(), false, Box::new(next)).await
+                unclaimed::run(ending, lease, false, Box::new(next)).await
             }
             Err(error) => return Err(error.of_command(name)),
         };

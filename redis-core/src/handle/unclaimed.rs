@@ -17,14 +17,15 @@ use tokio::time::{Instant, sleep_until};
 
 use super::connection::Connection;
 use super::exclusive::Exclusive;
-use crate::command::{Args, CommandInfo, Keys, command_info};
+use super::unblock::{self, CLIENT_ID};
+use crate::command::{Args, Keys};
 use crate::engine::exchange::Pending;
+use crate::engine::inflight::Held;
+use crate::engine::link::Link;
+use crate::engine::trace::in_current_span;
 use crate::error::{CommandName, Error, ErrorKind, Phase, Result};
 use crate::reply::{Frame, FromRedis};
-use crate::runtime;
-
-static CLIENT_ID: CommandInfo = command_info!("CLIENT ID").idempotent();
-static CLIENT_UNBLOCK: CommandInfo = command_info!("CLIENT UNBLOCK");
+use crate::runtime::{self, after};
 
 /// How long to wait for a reply before the server is asked again to end the wait.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -94,41 +95,56 @@ impl Reports {
         let report = self.0.read().unwrap_or_else(PoisonError::into_inner);
         report.clone()
     }
+
+    /// How the wait of a call is ended over `shared` if its caller goes away; `None` if its socket is closed then.
+    pub(crate) fn ending(&self, shared: &Connection) -> Option<Ending> {
+        Some(Ending {
+            report: self.get()?,
+            _held: shared.link().hold(),
+            shared: shared.clone(),
+        })
+    }
 }
 
-/// Runs a blocking command on a leased socket: directly, or, if there is a function to report to, in a separate task.
-/// The wait is ended over `unblock_on`. `asking` says that the node is about to get the slot of its keys.
+/// How the wait of a call is ended whose caller goes away.
+pub(crate) struct Ending {
+    report: Report,
+    /// What ends it goes over this.
+    shared: Connection,
+    /// So it stays there until then, also while the handle is being closed.
+    _held: Held,
+}
+
+/// Runs a blocking command on a leased socket: directly, or, if its wait can be ended, in a separate task. `asking` says that the
+/// node is about to get the slot of its keys.
 pub(crate) async fn run(
-    reports: &Reports,
+    ending: Option<Ending>,
     lease: Exclusive,
-    unblock_on: &Connection,
     asking: bool,
     mut args: Box<Args>,
 ) -> Result<Frame> {
     if args.deadline().is_some_and(|left| left.is_zero()) {
         return Err(Error::timeout(Phase::NotSent, None));
     }
-    let Some(report) = reports.get() else {
+    let Some(ending) = ending else {
         if asking {
             lease.ask();
         }
         return lease.call(args).frame().await;
     };
-    let end = take_deadline(&mut args);
+    let late = Late::take_from(&mut args);
     let (sender, receiver) = oneshot::channel();
     let mut claim = Claim {
         receiver,
         name: args.name(),
-        report: report.clone(),
+        report: ending.report.clone(),
     };
     let wait = Wait {
-        unblock_on: unblock_on.clone(),
         lease,
         asking,
-        end,
-        report,
+        ending,
     };
-    runtime::spawn(wait.run(args, sender));
+    runtime::spawn(in_current_span(wait.run(args, late, sender)));
     match (&mut claim.receiver).await {
         Ok(outcome) => outcome,
         // Only the end of its runtime ends the task before that.
@@ -136,11 +152,34 @@ pub(crate) async fn run(
     }
 }
 
-/// Takes the deadline of a command away from the socket, which throws away a reply that comes after it.
-fn take_deadline(args: &mut Args) -> Option<Instant> {
-    let left = args.deadline();
-    args.set_deadline(Duration::MAX);
-    Instant::now().checked_add(left?)
+/// When a caller is told that its time is over.
+struct Late {
+    at: Option<Instant>,
+    /// Whether that is the usual time, which maintenance makes longer, once.
+    is_usual: bool,
+}
+
+impl Late {
+    /// Takes the deadline of a command away from the socket, which throws away a reply that comes after it.
+    fn take_from(args: &mut Args) -> Self {
+        let (left, is_usual) = (args.deadline(), args.has_rest());
+        args.set_deadline(Duration::MAX);
+        let at = left.and_then(|left| Instant::now().checked_add(left));
+        Self { at, is_usual }
+    }
+
+    /// Waits until then.
+    async fn come(self, link: &Link) {
+        let Some(at) = self.at else {
+            return std::future::pending().await;
+        };
+        sleep_until(at).await;
+        if self.is_usual
+            && let Some(relaxation) = link.relaxation()
+        {
+            sleep_until(after(at, relaxation.extra_at(Instant::now()))).await;
+        }
+    }
 }
 
 /// The caller's side. A reply that it was sent and did not take is reported when it is dropped.
@@ -174,12 +213,10 @@ fn tell(report: &Report, command: &CommandName, outcome: Result<Frame>) {
 
 /// The task's side.
 struct Wait {
-    unblock_on: Connection,
     lease: Exclusive,
     asking: bool,
-    /// When the caller is told that its time is over.
-    end: Option<Instant>,
-    report: Report,
+    /// After the lease: what ends the wait goes over it until then.
+    ending: Ending,
 }
 
 /// What ends the wait of a caller.
@@ -191,7 +228,7 @@ enum End {
 }
 
 impl Wait {
-    async fn run(self, args: Box<Args>, mut caller: oneshot::Sender<Result<Frame>>) {
+    async fn run(self, args: Box<Args>, late: Late, mut caller: oneshot::Sender<Result<Frame>>) {
         let name = args.name();
         // Both commands are sent together, so asking for the id takes no extra time.
         let mut id = self.lease.call(Args::lease(&CLIENT_ID, Keys::Ignored));
@@ -202,7 +239,7 @@ impl Wait {
         }
         let mut call = self.lease.call(args);
         call.submit();
-        let mut late = pin!(at(self.end));
+        let mut late = pin!(late.come(self.lease.connection().link()));
         let end = poll_fn(|cx| {
             if let Poll::Ready(outcome) = call.poll(cx) {
                 return Poll::Ready(End::Answered(outcome));
@@ -212,24 +249,25 @@ impl Wait {
             }
             caller.poll_closed(cx).map(|()| End::Gone)
         });
+        let report = &self.ending.report;
         match end.await {
             End::Answered(outcome) => {
                 if let Err(outcome) = caller.send(outcome) {
-                    tell(&self.report, &name, outcome);
+                    tell(report, &name, outcome);
                 }
                 return;
             }
             End::Late => {
                 // It does not matter if the caller goes away at the same time.
-                let _ = caller.send(Err(call.timeout()));
+                let _ = caller.send(Err(call.give_up()));
             }
-            End::Gone => {}
+            End::Gone => call.leave(),
         }
         if !call.is_in_flight() {
             // It must not be sent any more.
             return;
         }
-        let report = |outcome| tell(&self.report, &name, outcome);
+        let report = |outcome| tell(report, &name, outcome);
         self.give_up(id, Reported::new(call, report)).await;
     }
 
@@ -249,53 +287,39 @@ impl Wait {
         call: &mut Reported<'_, impl FnMut(Result<Frame>)>,
     ) -> Result<()> {
         let id: i64 = call.beside(id.decoded()).await?;
+        let (shared, leased) = (&self.ending.shared, self.lease.connection());
         // If the wait is split into pieces, the request to end it may come between two pieces.
         while !call.is_over {
-            // Each time: meanwhile the lane may have been led to another server.
-            if !call.beside(self.can_unblock()).await? {
+            // Each time: meanwhile the shared socket may have been led to another server.
+            if !call.beside(unblock::is_possible(shared, leased)).await? {
                 return Ok(());
             }
-            if call.beside(self.unblock(id)).await? {
-                call.end().await;
-            } else {
-                let _ = tokio::time::timeout(PAUSE, call.end()).await;
+            match call.beside(self.unblock(id)).await {
+                Ok(true) => call.end().await,
+                Ok(false) => {
+                    let _ = tokio::time::timeout(PAUSE, call.end()).await;
+                }
+                // The shared socket was lost before it was sent there.
+                Err(error) if unblock::was_not_sent(&error) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())
     }
 
-    /// Whether the lane leads to the server that the command is blocked on. A name may have several addresses, or lead elsewhere
-    /// since a failover: there, the id is that of somebody else.
-    async fn can_unblock(&self) -> Result<bool> {
-        let (lane, lease) = (self.unblock_on.link(), self.lease.connection().link());
-        if !self.unblock_on.is_connected() {
-            // Only then is it known where it leads.
-            let mut id = Pending::new(lane, Args::lease(&CLIENT_ID, Keys::Ignored));
-            // Also while the handle is being closed.
-            id.be_own();
-            id.decoded::<i64>().await?;
-        }
-        Ok(lane.place.is_same(&lease.place))
-    }
-
     /// Returns whether a command of this client was blocked.
     async fn unblock(&self, id: i64) -> Result<bool> {
-        let mut unblock = Args::lease(&CLIENT_UNBLOCK, Keys::Ignored);
-        unblock.arg("client-id", &id);
         self.lease.set_unblocking(true);
-        let mut unblock = Pending::new(self.unblock_on.link(), unblock);
-        unblock.be_own();
-        let was_blocked = unblock.decoded().await?;
-        self.lease.set_unblocking(false);
-        Ok(was_blocked)
-    }
-}
-
-/// Waits until this moment; `None` never comes.
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
+        let (shared, leased) = (&self.ending.shared, self.lease.connection());
+        let outcome = unblock::ask(shared.link(), leased.link(), id).await;
+        let is_over = match &outcome {
+            Ok(_) => true,
+            Err(error) => unblock::was_not_sent(error),
+        };
+        if is_over {
+            self.lease.set_unblocking(false);
+        }
+        outcome
     }
 }
 

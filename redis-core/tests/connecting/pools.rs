@@ -1,6 +1,7 @@
 //! Pools that grow and shrink, the sockets that they lend, their end in good order.
 
 use std::future::IntoFuture;
+use std::task::Poll;
 use std::time::Duration;
 
 use typedis_core::{Config, ConnectionEvent, ErrorKind, Phase, Pool, Run, raw};
@@ -35,6 +36,49 @@ async fn a_pool_waits_for_its_leases_when_it_closes() {
     drop(lease);
     assert!(within(closing).await.unwrap().is_clean());
     until(|| clients(&server) == 0).await;
+}
+
+/// More than can be counted for the wait.
+#[tokio::test]
+async fn a_pool_with_no_limit_waits_for_its_leases_too() {
+    let server = Server::start(ServerKind::Valkey9).unwrap();
+    let config = at(server.addr()).leases(usize::MAX);
+    let pool = Pool::open(config).await.unwrap();
+    let lease = pool.exclusive().await.unwrap();
+    let closed = within(pool.close().within(Duration::from_millis(50)).into_future()).await;
+    assert_eq!(closed.leased, 1);
+    drop(lease);
+    until(|| clients(&server) == 0).await;
+}
+
+/// An error that asks for another attempt would be wrong.
+#[tokio::test]
+async fn a_pool_that_is_being_closed_refuses_whoever_asks_for_a_socket_at_once() {
+    let server = Server::start(ServerKind::Valkey9).unwrap();
+    let config = at(server.addr()).command_timeout(Duration::from_millis(50));
+    let pool = Pool::open(config).await.unwrap();
+    let lease = within(async {
+        loop {
+            match pool.exclusive().await {
+                Ok(lease) => return lease,
+                Err(error) => assert!(error.is_timeout(), "{error}"),
+            }
+        }
+    })
+    .await;
+    let mut closing = pool.close().within(LONG).into_future();
+    let at_once = std::future::poll_fn(|cx| Poll::Ready(closing.as_mut().poll(cx)));
+    assert!(at_once.await.is_pending());
+    let pop = raw("BLPOP").key("q").arg(0).blocks_for(0);
+    for error in [
+        pool.exclusive().await.unwrap_err(),
+        pool.run(pop.reply::<()>()).await.unwrap_err(),
+    ] {
+        assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
+        assert_eq!(error.phase(), Phase::NotSent);
+    }
+    drop(lease);
+    assert!(within(closing).await.is_clean());
 }
 
 /// Waits until nothing new is accepted.

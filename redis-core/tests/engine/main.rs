@@ -5,11 +5,11 @@
 //! - `support`: connections, commands and waiting, for all of the tests
 //! - `cancellation`, `encoding`, `deadlines`, `budgets`: what callers do to a connection; `obstacles`: what they waited for
 //! - `loss`, `repeats`, `reconnect`, `liveness`, `desync`, `handshake`: what networks and servers do to it
-//! - `maintenance`, `moving`: what servers announce
+//! - `maintenance`, `moving`: what servers announce; `relaxed`: limits of time meanwhile
 //! - `big`: large values and long pipelines; `texts`: what scripts put into statuses and errors
 //! - `chain`, `open`, `pool`, `watch`: pipelines, transactions and leased sockets
 //! - `unclaimed`: what blocking calls got whose callers have gone away, or were told that their time is over
-//! - `runtime`: the end of handles and runtimes
+//! - `closing`, `runtime`: the end of handles, in good order and with their runtime
 //!
 //! `TYPEDIS_ECHOES` (calls in the tests of cancellation), `TYPEDIS_CUT_EVERY` (bytes between the places where a session
 //! is cut; 1 for all) and `TYPEDIS_WATCHES` (additions per task in the tests of watch) set the sizes.
@@ -27,6 +27,7 @@ mod big;
 mod budgets;
 mod cancellation;
 mod chain;
+mod closing;
 mod deadlines;
 mod desync;
 mod encoding;
@@ -39,6 +40,7 @@ mod obstacles;
 mod open;
 mod pool;
 mod reconnect;
+mod relaxed;
 mod repeats;
 mod runtime;
 mod texts;

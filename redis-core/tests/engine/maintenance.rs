@@ -1,12 +1,8 @@
-//! Announced maintenance: asking for it, reading it, and limits of time that are longer while it lasts.
+//! Announced maintenance: asking for it, and reading it.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::sync::Notify;
 use typedis_core::{
-    Budget, Config, Connection, ConnectionEvent, ErrorKind, Events, MaintNotifications,
-    Maintenance, MovingEndpoint, Protocol, Run, raw,
+    Config, Connection, ConnectionEvent, ErrorKind, Events, MaintNotifications, Maintenance,
+    MovingEndpoint, Protocol, Run, raw,
 };
 use typedis_testkit::fake::{Fake, Peer, Words};
 use typedis_testkit::resp::Resp;
@@ -360,113 +356,4 @@ async fn an_announcement_may_come_half_with_the_handshake() {
             assert_eq!(fake.connections(), 1);
         }
     }
-}
-
-/// A server that announces this, and then leaves everything unanswered until it is told to answer.
-async fn stalling(pushes: String, released: Arc<Notify>) -> Fake {
-    Fake::start(move |mut peer| {
-        let (pushes, released) = (pushes.clone(), released.clone());
-        async move {
-            if greet(&mut peer).await?.is_none() {
-                return Ok(());
-            }
-            peer.send(format!("{pushes}+first\r\n")).await?;
-            released.notified().await;
-            while let Some(command) = peer.command().await? {
-                let text = match command.name().as_str() {
-                    "PING" => "PONG".to_owned(),
-                    _ => command.text(1),
-                };
-                peer.send(Resp::from(text.as_str())).await?;
-            }
-            Ok(())
-        }
-    })
-    .await
-    .unwrap()
-}
-
-fn migration() -> String {
-    push!["MIGRATING", 1, 0, "1"].to_string()
-}
-
-/// A command with a deadline of its own, which is longer than the usual one, times out while it is still waited for
-/// one with the usual limit.
-#[tokio::test]
-async fn usual_limits_are_longer_while_an_operation_lasts_and_deadlines_of_callers_are_kept() {
-    let usual = Duration::from_millis(50);
-    for (pushes, survives) in [
-        (migration(), true),
-        (push!["MOVING", 1, 600, Resp::null()].to_string(), true),
-        (push!["SMIGRATING", 1, "5"].to_string(), true),
-        // Requests that queued up meanwhile are answered a while after the end.
-        (
-            format!("{}{}", migration(), push!["MIGRATED", 1, "1"]),
-            true,
-        ),
-        (String::new(), false),
-    ] {
-        let released = Arc::new(Notify::new());
-        let fake = stalling(pushes.clone(), released.clone()).await;
-        let config = asking(&fake).command_timeout(usual).maint_extra_time(LONG);
-        let conn = connect(config).await;
-        let first = conn.run(echo("x")).deadline(LONG).await.unwrap();
-        assert_eq!(first, "first");
-        let waiting = conn.run(echo("usual")).send();
-        let own = conn.run(echo("own")).deadline(usual * 4).await;
-        assert!(failed(own).is_timeout());
-        released.notify_one();
-        let outcome = soon("the usual command", waiting).await;
-        assert_eq!(outcome.is_ok(), survives, "{pushes}: {outcome:?}");
-    }
-}
-
-/// The same for a command that waits for room.
-#[tokio::test]
-async fn a_wait_for_room_is_longer_too() {
-    let usual = Duration::from_millis(50);
-    let released = Arc::new(Notify::new());
-    let fake = stalling(migration(), released.clone()).await;
-    let budget = Budget {
-        commands: 1,
-        ..Budget::default()
-    };
-    let config = asking(&fake)
-        .command_timeout(usual)
-        .maint_extra_time(LONG)
-        .budget(budget);
-    let conn = connect(config).await;
-    conn.run(echo("x")).deadline(LONG).await.unwrap();
-    let in_flight = conn.run(echo("in flight")).send();
-    let mut in_line = Box::pin(conn.run(echo("in line")).into_future());
-    assert!(poll_once(&mut in_line).await.is_none());
-    let own = conn.run(echo("own")).deadline(usual * 4);
-    let (own, in_line_meanwhile) = tokio::join!(own, poll_once(&mut in_line));
-    assert!(failed(own).is_timeout() && in_line_meanwhile.is_none());
-    released.notify_one();
-    assert_eq!(soon("in flight", in_flight).await.unwrap(), "in flight");
-    assert_eq!(soon("in line", in_line).await.unwrap(), "in line");
-}
-
-/// A connection without announcements gives its silent server up; the other one still waits by then.
-#[tokio::test]
-async fn a_silent_server_is_waited_for_longer_while_an_operation_lasts() {
-    let bound = Duration::from_millis(60);
-    let silent = stalling(String::new(), Arc::new(Notify::new())).await;
-    let released = Arc::new(Notify::new());
-    let fake = stalling(migration(), released.clone()).await;
-    let config = asking(&fake).liveness(bound).maint_extra_time(LONG);
-    let conn = connect(config).await;
-    conn.run(echo("x")).await.unwrap();
-    let waiting = conn.run(echo("late")).send();
-    let other = connect(asking(&silent).liveness(bound * 2)).await;
-    other.run(echo("x")).await.unwrap();
-    let error = failed(soon("the other's loss", other.run(echo("lost"))).await);
-    assert!(
-        matches!(error.kind(), ErrorKind::ConnectionLost(_)),
-        "{error}"
-    );
-    released.notify_one();
-    assert_eq!(soon("late", waiting).await.unwrap(), "late");
-    assert_eq!(fake.connections(), 1);
 }

@@ -152,6 +152,12 @@ async fn a_socket_is_lent_again_once_the_request_to_end_the_wait_is_answered() {
 /// The wait is ended over a lane, which accepts nothing else any more.
 #[tokio::test]
 async fn an_element_is_reported_while_the_pool_is_being_closed() {
+    for waits_for_the_end in [true, false] {
+        close_amid_a_call(waits_for_the_end).await;
+    }
+}
+
+async fn close_amid_a_call(waits_for_the_end: bool) {
     let story = Arc::new(Story::default());
     let fake = server(story.clone(), Some(":1\r\n")).await;
     let config = at(fake.addr()).protocol(Protocol::Resp2);
@@ -170,12 +176,25 @@ async fn an_element_is_reported_while_the_pool_is_being_closed() {
     // From its first poll on it is being closed.
     let at_once = std::future::poll_fn(|cx| std::task::Poll::Ready(closing.as_mut().poll(cx)));
     assert!(at_once.await.is_pending());
+    let closing = if waits_for_the_end {
+        Some(closing)
+    } else {
+        drop(closing);
+        None
+    };
     drop(call);
-    let (reported, closed) = tokio::join!(soon("the report", reports.recv()), closing);
-    assert_eq!(reported.as_deref(), Some("first"));
-    assert!(closed.is_clean(), "{closed:?}");
-    // The question over the lane was the client's own.
-    assert_eq!(closed.answered, 0);
+    let reported = soon("the report", reports.recv());
+    if let Some(closing) = closing {
+        let (reported, closed) = tokio::join!(reported, closing);
+        assert_eq!(reported.as_deref(), Some("first"));
+        assert!(closed.is_clean(), "{closed:?}");
+        // The question over the lane was the client's own.
+        assert_eq!(closed.answered, 0);
+    } else {
+        assert_eq!(reported.await.as_deref(), Some("first"));
+    }
+    until("the end of its sockets", || fake.open_connections() == 0).await;
+    assert!(pool.is_closed());
 }
 
 /// The same id is that of another client there.

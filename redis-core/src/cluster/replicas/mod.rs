@@ -88,7 +88,7 @@ async fn read_from(
         is_onward = true;
         // All nodes together take no longer than one may.
         if let Some(end) = end {
-            args.set_deadline(end.saturating_duration_since(Instant::now()));
+            args.set_time_left(end.saturating_duration_since(Instant::now()));
         }
         match outcome {
             Outcome::Reply(frame) => return Ok(frame),

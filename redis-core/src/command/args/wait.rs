@@ -93,7 +93,7 @@ impl Args {
             let left = deadline.saturating_sub(pieces.begun.elapsed());
             // Rounded up, so that the deadline passes before the server ends the wait.
             next = next.min(left.saturating_add(MILLISECOND)).max(SHORTEST);
-            self.set_deadline(left);
+            self.set_time_left(left);
         }
         self.write_timeout(pieces.place, next);
         true
@@ -109,7 +109,7 @@ impl Args {
             again.write_timeout(place, limit.saturating_sub(passed).max(SHORTEST));
         }
         if let Some(deadline) = again.deadline() {
-            again.set_deadline(deadline.saturating_sub(passed));
+            again.set_time_left(deadline.saturating_sub(passed));
         }
         again
     }

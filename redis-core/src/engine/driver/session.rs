@@ -227,7 +227,7 @@ impl Session {
             match order {
                 Order::Serve => Ok(()),
                 Order::Close => Err(End::Closed),
-                Order::Drain if !queue.is_settled() => Ok(()),
+                Order::Drain if queue.is_kept(cx.waker()) => Ok(()),
                 Order::Drain => Err(End::Closed),
                 Order::Renew if queue.owed() > 0 || !unanswered.is_written() => Ok(()),
                 Order::Renew => Err(End::Renew),

@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 
+use std::time::Duration;
+
 use super::*;
-use crate::command::{Keys, Timeout, command_info};
+use crate::command::{CommandInfo, Keys, Timeout, command_info};
 use crate::config::Config;
 use crate::handle::Connection;
 

@@ -1,6 +1,7 @@
 //! The callers' side of the queue: to queue a payload, to wait for room or for replies, and to give
 //! up waiting.
 
+use std::io;
 use std::task::{Poll, Waker};
 
 use tokio::time::Instant;
@@ -57,6 +58,7 @@ impl Queue {
             idempotent: terms.idempotent,
             again_in_part: payload.goes_again_in_part(),
             bound: payload.is_bound(),
+            leads_on: payload.leads_on(),
             in_one_piece: payload.takes_one_piece(),
             losses: 0,
             awaits: Awaits::Reply,
@@ -78,6 +80,10 @@ impl Queue {
         place: Option<WaiterKey>,
         waker: Option<&Waker>,
     ) -> Submitted {
+        if !payload.fits(self.connected) {
+            place.into_iter().for_each(|place| self.line.leave(place));
+            return Submitted::Ended(Box::new(elsewhere()));
+        }
         let closing = std::mem::take(&mut self.closing);
         let submitted = self.submit(payload, terms, limit, place, waker);
         self.closing = closing;
@@ -95,6 +101,7 @@ impl Queue {
     ) -> Submitted {
         match self.ended.as_ref().or(self.refused.as_ref()) {
             Some(failure) => Submitted::Ended(Box::new(failure.clone())),
+            None if !payload.fits(self.connected) => Submitted::Ended(Box::new(elsewhere())),
             None => Submitted::Queued(self.enqueue(payload, terms, limit, Owner::Client, waker)),
         }
     }
@@ -305,18 +312,39 @@ impl Queue {
         self.is_idle() || self.of_callers() == 0
     }
 
-    /// Whether something of callers is on its way: what is owed replies or waits for room, and outcomes that are not taken yet
-    /// and with which their callers may go elsewhere.
+    /// Whether something of callers is on its way: what is owed replies or waits for room, what is kept for later, and outcomes
+    /// that are not taken yet and with which their callers may go elsewhere.
     pub(crate) fn is_busy(&mut self) -> bool {
-        !self.is_settled() || self.has_line() || self.count_undecided() > 0
+        !self.is_settled() || self.has_line() || self.holds.any() || self.count_undecided() > 0
+    }
+
+    /// The same for a link that ends when this is over: then the driver is woken. Where callers may go elsewhere, the cluster's code
+    /// looks after outcomes that are not taken yet.
+    pub(crate) fn is_kept(&mut self, driver: &Waker) -> bool {
+        !self.is_settled() || self.holds.any_until(driver)
+    }
+
+    /// Keeps the link from its end, for something that may be sent later.
+    pub(crate) fn hold(&self) -> Held {
+        self.holds.hold_for_later()
     }
 
     /// The number of callers whose command is on its way.
     pub(crate) fn unsettled(&self) -> usize {
-        self.awaited() + self.line.len() + self.count_undecided()
+        let unqueued = if self.routed {
+            self.line.len() + self.count_undecided()
+        } else {
+            // Also those that wait for room: while nothing new is accepted, nobody else does.
+            self.holds.calls()
+        };
+        self.awaited() + unqueued
     }
 
     fn count_undecided(&self) -> usize {
+        if !self.routed {
+            // Each of them is held.
+            return 0;
+        }
         let is_undecided = |cell: &Cell| match cell {
             Cell::Filled(Delivery::Parts(parts)) => parts.may_go_on(),
             Cell::Filled(_) | Cell::Waiting(..) | Cell::Abandoned => false,
@@ -384,4 +412,10 @@ impl Queue {
         self.unstamped += 1;
         self.entries.push_back(entry);
     }
+}
+
+/// The failure of what is only for a socket that is gone.
+fn elsewhere() -> Failure {
+    let text = "the socket that it is for is gone";
+    Failure::Lost(Phase::NotSent, io::ErrorKind::NotConnected, text.into())
 }

@@ -29,6 +29,9 @@ impl Queue {
                 woken.extend(waker.take());
                 let mut parts = parts.take().unwrap_or_default();
                 (parts.error, parts.deadline) = (Some(failure), limit.moment());
+                if !self.routed {
+                    parts.hold(false, &self.holds);
+                }
                 *cell = Cell::Filled(Delivery::Parts(parts));
             }
             Cell::Abandoned => drop(self.cells.remove(key)),

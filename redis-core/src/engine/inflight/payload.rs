@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::held::{Held, Holds};
 use crate::command::Block;
 use crate::command::script_text::Loaded;
 use crate::error::{Error, ErrorKind, Obstacle, Phase, Result, ServerError, TlsError};
@@ -29,6 +30,11 @@ pub(crate) trait Payload {
     fn is_bound(&self) -> bool {
         false
     }
+    /// Whether its caller may send something more because of its replies, other than where [`Payload::mend`] is for a single command.
+    #[inline]
+    fn leads_on(&self) -> bool {
+        self.is_bound()
+    }
     /// Whether its replies may come in one piece, as [`Delivery::Reply`], though there are several.
     #[inline]
     fn takes_one_piece(&self) -> bool {
@@ -39,6 +45,10 @@ pub(crate) trait Payload {
     /// may refuse some of its commands.
     #[inline]
     fn goes_again_in_part(&self) -> bool {
+        true
+    }
+    /// Whether it may be sent to what the link leads to now; asked of what is on its way, where it is queued.
+    fn fits(&self, _is_connected: bool) -> bool {
         true
     }
     /// Adapts it to what the next socket leads to, before it is sent for the first time. Returns whether it is bound to
@@ -93,6 +103,8 @@ pub(crate) enum Patience {
     /// As long as the configuration says, and this much longer: for commands that may block on the
     /// server for this time.
     Extra(Duration),
+    /// What is left of the time that the configuration says.
+    Rest(Duration),
     Only(Duration),
     Forever,
 }
@@ -101,7 +113,15 @@ impl Patience {
     /// Whether the configuration of the connection says how long.
     #[inline]
     pub(crate) fn is_usual(self) -> bool {
-        matches!(self, Self::Default | Self::Extra(_))
+        matches!(self, Self::Default | Self::Extra(_) | Self::Rest(_))
+    }
+
+    /// Whether nothing is left.
+    pub(crate) fn is_over(self) -> bool {
+        matches!(
+            self,
+            Self::Rest(Duration::ZERO) | Self::Only(Duration::ZERO)
+        )
     }
 
     /// The limit of a command that is queued now; the default time is `usual`.
@@ -110,7 +130,7 @@ impl Patience {
         let patience = match self {
             Self::Default => usual,
             Self::Extra(extra) => usual.map(|usual| usual.saturating_add(extra)),
-            Self::Only(patience) => Some(patience),
+            Self::Rest(patience) | Self::Only(patience) => Some(patience),
             Self::Forever => None,
         };
         patience.map_or(Limit::None, Limit::Within)
@@ -171,6 +191,8 @@ pub(crate) struct Parts {
     pub(crate) written: Option<usize>,
     /// Whether it had been sent before on a socket that was lost, so that it may have been carried out then.
     pub(crate) was_lost: bool,
+    /// Keeps the link, if the caller may send it once more there.
+    pub(crate) held: Option<Held>,
 }
 
 impl Parts {
@@ -181,6 +203,22 @@ impl Parts {
             _ => false,
         };
         self.again.is_some() || self.error.is_some() || !is_final || self.lacks_script()
+    }
+
+    /// Whether the caller may send it once more on the same link. `leads_on` says whether any reply is a reason for that.
+    fn may_stay(&self, leads_on: bool) -> bool {
+        match &self.error {
+            Some(failure) => matches!(failure, Failure::Lost(Phase::NotSent, ..)),
+            None => leads_on || self.again.is_some() || self.lacks_script(),
+        }
+    }
+
+    /// Keeps the link until the caller has decided.
+    #[cold]
+    pub(super) fn hold(&mut self, leads_on: bool, holds: &Holds) {
+        if self.may_stay(leads_on) {
+            self.held = Some(holds.hold_for_call());
+        }
     }
 
     fn lacks_script(&self) -> bool {

@@ -77,8 +77,9 @@ impl Queue {
 
     /// Whether the socket was kept only for replies, and the last one has come.
     pub(crate) fn is_drained(&self) -> bool {
-        let is_settled = self.order == Order::Drain && self.of_callers() == 0;
-        is_settled || (self.waits_for_another() && self.taken == 0)
+        let is_kept = || self.of_callers() > 0 || self.holds.any();
+        let ends = self.order == Order::Drain && !is_kept();
+        ends || (self.waits_for_another() && self.taken == 0)
     }
 
     /// Moves everything that waits to be written to `unanswered`. Entries that have failed already are not sent:
@@ -256,6 +257,7 @@ impl Queue {
         let done = entry.come == entry.replies;
         let (owner, bytes, limit) = (entry.owner, entry.bytes, entry.limit);
         let (is_usual, was_lost) = (entry.is_usual, entry.losses > 0);
+        let leads_on = entry.leads_on;
         let is_single = frames == 1 && entry.replies == 1;
         let is_whole = entry.in_one_piece && frames == entry.replies;
         if done {
@@ -285,7 +287,10 @@ impl Queue {
                     all.deadline = limit.moment().map(|moment| after(moment, extra));
                     all.was_lost = was_lost;
                     woken.extend(waker.take());
-                    let all = parts.take().unwrap_or_default();
+                    let mut all = parts.take().unwrap_or_default();
+                    if !self.routed {
+                        all.hold(leads_on, &self.holds);
+                    }
                     *cell = Cell::Filled(Delivery::Parts(all));
                 }
             }

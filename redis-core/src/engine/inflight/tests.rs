@@ -391,3 +391,51 @@ fn new_credentials_are_no_command_of_a_caller() {
     assert!(queue.poll_cell(key, Waker::noop()).is_ready());
     assert_eq!((queue.counts.answered, queue.counts.told), (0, 1));
 }
+
+/// Whether the link would not end now, though nothing is queued.
+fn is_kept(queue: &mut Queue) -> bool {
+    assert!(queue.entries.is_empty());
+    queue.is_kept(Waker::noop())
+}
+
+#[test]
+fn what_may_be_sent_once_more_keeps_the_link_until_that_is_decided() {
+    let bound = || Commands {
+        bound: true,
+        ..once(b"A")
+    };
+    let answers: [(Commands, &'static [u8], bool); 5] = [
+        (once(b"A"), b"-NOSCRIPT none\r\n", true),
+        (once(b"A"), b"-LOADING now\r\n", true),
+        (once(b"A"), b"-ERR no\r\n", false),
+        (once(b"A"), b"+OK\r\n", false),
+        // Behind the first there may be what says that a script is missing.
+        (bound(), b"-ERR no\r\n", true),
+    ];
+    for (command, answer, keeps) in answers {
+        let (mut queue, mut unanswered) =
+            (Queue::new(Budget::default(), false), Unanswered::default());
+        let key = submit(&mut queue, command);
+        queue.take_output(&mut unanswered, Instant::now());
+        if answer.starts_with(b"-LOADING") {
+            queue.deliver_refusal(chunk(answer), &unanswered, &mut Vec::new());
+        } else {
+            queue.deliver(chunk(answer), 1, &mut Vec::new());
+        }
+        let text = String::from_utf8_lossy(answer);
+        assert_eq!(is_kept(&mut queue), keeps, "{text}");
+        assert_eq!(queue.unsettled(), usize::from(keeps), "{text}");
+        let outcome = queue.poll_cell(key, Waker::noop());
+        assert_eq!(is_kept(&mut queue), keeps, "{text}");
+        drop(outcome);
+        assert!(!is_kept(&mut queue), "{text}");
+        assert_eq!(queue.unsettled(), 0);
+    }
+    // What was written for a socket that is lost goes back to its caller, who adapts it to the next.
+    let mut queue = Queue::new(Budget::default(), false);
+    let key = submit(&mut queue, bound());
+    queue.lost(&lost(), &mut Unanswered::default(), true, &mut Vec::new());
+    assert!(is_kept(&mut queue));
+    drop(queue.abandon(key));
+    assert!(!is_kept(&mut queue));
+}

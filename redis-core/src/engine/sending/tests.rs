@@ -46,6 +46,14 @@ async fn answer<L: Deref<Target = Link>>(sending: &mut Sending<L>, payload: &mut
     chunks.iter().flat_map(|chunk| chunk.to_vec()).collect()
 }
 
+/// An outcome with this deadline.
+fn by(deadline: Instant) -> Parts {
+    Parts {
+        deadline: Some(deadline),
+        ..Parts::default()
+    }
+}
+
 #[test]
 fn what_every_request_carries_is_small() {
     assert!(size_of::<Sending<&Link>>() <= 32);
@@ -116,11 +124,11 @@ async fn one_that_is_over_can_be_sent_again_with_its_deadline() {
     let mut sending = Sending::new(connection.link());
     assert_eq!(answer(&mut sending, &mut payload).await, b"+one\r\n");
     let soon = Instant::now() + Duration::from_secs(5);
-    assert!(sending.send_later(Box::new(ping("two")), Some(soon)));
+    assert!(sending.send_later(Box::new(ping("two")), &mut by(soon)));
     assert_eq!(answer(&mut sending, &mut payload).await, b"+two\r\n");
     // When the deadline has come, no pause is begun.
     let now = Instant::now();
-    assert!(!sending.send_later(Box::new(ping("three")), Some(now)));
+    assert!(!sending.send_later(Box::new(ping("three")), &mut by(now)));
 }
 
 #[tokio::test]
@@ -137,7 +145,7 @@ async fn a_pause_that_would_be_too_long_ends_before_the_deadline() {
     let mut payload = ping("one");
     let mut sending = Sending::new(connection.link());
     let soon = Instant::now() + Duration::from_secs(3);
-    assert!(sending.send_later(Box::new(ping("two")), Some(soon)));
+    assert!(sending.send_later(Box::new(ping("two")), &mut by(soon)));
     assert_eq!(answer(&mut sending, &mut payload).await, b"+two\r\n");
 }
 
