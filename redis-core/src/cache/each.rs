@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
+
+use tokio::task::coop;
 
 use super::inner::Inner;
 use super::origin::Place;
@@ -137,6 +139,10 @@ impl EachKey {
 
     /// Drives the reads to their ends, and joins the elements in order.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Joined> {
+        if self.reads.is_empty() {
+            // Whoever reads from memory only gives other tasks their turn all the same.
+            ready!(coop::poll_proceed(cx)).made_progress();
+        }
         let mut is_pending = false;
         for Awaited { read, outcome } in &mut self.reads {
             if outcome.is_none()

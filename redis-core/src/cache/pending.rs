@@ -229,6 +229,7 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
                 Poll::Ready(outcome)
             }
             State::Kept(reply, _) => {
+                ready!(coop::poll_proceed(cx)).made_progress();
                 let frame = frame_of(reply.clone());
                 self.state = State::Over;
                 Poll::Ready(Ok(frame))

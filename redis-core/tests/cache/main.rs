@@ -19,4 +19,5 @@ mod servers;
 mod silence;
 mod support;
 mod tracking;
+mod turns;
 mod unpolled;
