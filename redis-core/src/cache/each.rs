@@ -48,6 +48,8 @@ struct KeptElement {
 struct Awaited {
     /// There as soon as all its keys are known.
     read: Option<Arc<SharedRead>>,
+    /// Whether it was begun for this command; others were begun before.
+    is_own: bool,
     outcome: Option<Outcome>,
 }
 
@@ -144,7 +146,7 @@ impl EachKey {
             ready!(coop::poll_proceed(cx)).made_progress();
         }
         let mut is_pending = false;
-        for Awaited { read, outcome } in &mut self.reads {
+        for Awaited { read, outcome, .. } in &mut self.reads {
             if outcome.is_none()
                 && let Some(read) = read
             {
@@ -157,7 +159,7 @@ impl EachKey {
         if is_pending {
             return Poll::Pending;
         }
-        for Awaited { read, outcome } in &self.reads {
+        for Awaited { read, outcome, .. } in &self.reads {
             match (outcome, read) {
                 (Some(Outcome::Elements(_)), _) => {}
                 (Some(Outcome::Reply(error)), _) => {
@@ -169,22 +171,27 @@ impl EachKey {
                 _ => return Poll::Ready(self.ordinary()),
             }
         }
-        // While the others were read, a change of what was kept may have been reported.
-        if !self.reads.is_empty() && !self.is_current() {
+        if !self.is_current() {
             return Poll::Ready(self.ordinary());
         }
         Poll::Ready(self.join().map_or_else(|| self.ordinary(), Joined::Reply))
     }
 
-    /// Whether no change of the elements that were kept has been reported since.
+    /// Whether no change has been reported of what was brought before the last read: neither of what was kept, nor of what the reads of
+    /// others have brought, which were sent before its own. What one read brings alone is of one moment.
     fn is_current(&self) -> bool {
+        let is_alone = self.reads.len() == 1;
         self.elements.iter().all(|element| match element {
+            Element::Kept(_) if self.reads.is_empty() => true,
             Element::Kept(kept) => {
                 let Place { source, subject } = &kept.place;
                 let epoch = source.standing.epoch();
                 self.shared.is_unchanged(&kept.stamp, epoch, *subject)
             }
-            Element::OnItsWay { .. } => true,
+            Element::OnItsWay { read, part } => self.reads.get(*read).is_some_and(|awaited| {
+                let unchanged = |read: &Arc<SharedRead>| read.is_unchanged(*part);
+                is_alone || awaited.is_own || awaited.read.as_ref().is_some_and(unchanged)
+            }),
         })
     }
 
@@ -296,9 +303,10 @@ impl Search<'_> {
         place
     }
 
-    /// Waits for one more read; returns its place.
+    /// Waits for one more read, which is its own if it has not begun yet; returns its place.
     fn wait_for(&mut self, read: Option<Arc<SharedRead>>) -> usize {
         self.reads.push(Awaited {
+            is_own: read.is_none(),
             read,
             outcome: None,
         });
