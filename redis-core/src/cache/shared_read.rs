@@ -223,6 +223,9 @@ impl SharedRead {
             ready!(waiters.with(cx, self.has_one_caller(), |cx| exchange.poll(read, cx)));
         let mut woken = Vec::new();
         let outcome = self.end(read, delivery, &mut woken);
+        if exchange.was_delayed() {
+            self.forget_overtaking();
+        }
         self.give_up();
         let others = std::mem::take(waiters);
         if let State::Running(running) = std::mem::replace(&mut *state, State::Changing) {

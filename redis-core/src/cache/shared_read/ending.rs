@@ -187,6 +187,20 @@ impl SharedRead {
         });
     }
 
+    /// It had to wait, for room or through a pause: reads that began later may have been sent earlier. What they brought is older than what
+    /// it brings now, and nothing else may report that.
+    #[cold]
+    pub(super) fn forget_overtaking(&self) {
+        if self.has_order {
+            return;
+        }
+        for part in self.wanted.parts() {
+            if !self.reads.is_newest(part.id, self) {
+                self.shared().count_change(part.subject.key);
+            }
+        }
+    }
+
     /// What is kept of a reply; `None` if it is too long or old by now.
     fn entry(&self, part: &Part, reply: &KeptReply, expires: u64) -> Option<Entry> {
         let shared = self.shared();
