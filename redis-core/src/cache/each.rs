@@ -12,6 +12,7 @@ use super::origin::Place;
 use super::shared::Shared;
 use super::shared_read::{self, Outcome, SharedRead, WantedKey};
 use super::source::Source;
+use super::standing::Tracking;
 use super::store::{CommandRef, Entry, Stamp};
 use crate::command::{Args, CommandInfo, Keys};
 use crate::engine::inflight::Failure;
@@ -73,7 +74,10 @@ struct Missing {
 
 impl EachKey {
     /// Looks up every key, joins reads that are on their way, and begins reads for the rest.
-    pub(super) fn begin(cache: &Inner, args: Box<Args>) -> Self {
+    ///
+    /// # Errors
+    /// The command goes as on the handle beneath: none of the servers reports changes, so nothing of it can be kept.
+    pub(super) fn begin(cache: &Inner, args: Box<Args>) -> Result<Self, Box<Args>> {
         let info = args.info();
         let mut search = Search {
             cache,
@@ -84,8 +88,12 @@ impl EachKey {
             joined: HashMap::new(),
             missing: Vec::new(),
             by_place: HashMap::new(),
+            is_refused: true,
         };
         args.each_key(|key| search.key(key));
+        if search.is_refused {
+            return Err(args);
+        }
         let Search {
             elements,
             mut reads,
@@ -109,12 +117,12 @@ impl EachKey {
                 awaited.read = Some(read);
             }
         }
-        Self {
+        Ok(Self {
             args,
             elements,
             reads,
             shared: cache.shared.clone(),
-        }
+        })
     }
 
     /// The command.
@@ -233,6 +241,8 @@ struct Search<'c> {
     missing: Vec<Missing>,
     /// Which of the missing are read over a socket, in a slot.
     by_place: HashMap<(*const Source, Option<u16>), usize>,
+    /// Whether no key has a server that reports its changes or may be told to.
+    is_refused: bool,
 }
 
 impl Search<'_> {
@@ -247,6 +257,7 @@ impl Search<'_> {
         let Some(place) = sources.of(key, hash) else {
             return;
         };
+        self.is_refused &= place.source.present().tracking == Tracking::Refused;
         let bytes = &bytes;
         let command = CommandRef {
             bytes,
