@@ -129,7 +129,11 @@ impl SharedRead {
         let epoch = self.epoch;
         match (answers.enabled, answers.opted_in) {
             (Some(true), _) if self.is_redirected || self.source.link.speaks_resp3() => {
-                self.source.standing.note(epoch, Tracking::On);
+                let is_new = self.source.standing.note(epoch, Tracking::On);
+                // Where the server broadcasts, those who listen have not been told what was changed before.
+                if is_new && !self.shared().settings.reports_in_order() {
+                    self.shared().tell(&Invalidation::All, woken);
+                }
             }
             // In RESP2 the server says that tracking is on, and reports nothing. The next read tells it where to.
             (Some(true), _) => {}
