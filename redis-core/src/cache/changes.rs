@@ -36,6 +36,17 @@ fn add_to(counter: &AtomicU32) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KeyHash(pub(super) u64);
 
+impl KeyHash {
+    /// Over which of so many lanes the key is read.
+    #[inline]
+    pub(super) fn lane(self, count: usize) -> usize {
+        match count {
+            1 => 0,
+            count => usize::try_from(self.0 >> 33).unwrap_or_default() % count.max(1),
+        }
+    }
+}
+
 /// The hash of a command, by which its reply is found. If nothing follows its key, it is that of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CommandHash(pub(super) u64);

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use quick_cache::Weighter;
 use quick_cache::sync::{Cache as Values, DefaultLifecycle};
+use tokio::task::coop;
 
 use super::bounds::Bounds;
 use super::changes::Hashes;
@@ -108,7 +110,7 @@ impl<C: Origin, T: FromRedis> Decoded<C, T> {
         command: impl IntoRequest<Sink = Detached, Reply = T>,
     ) -> Result<Arc<T>> {
         let args = command.into_request().into_args_box();
-        if let Some(value) = self.find(&args) {
+        if let Some(value) = std::future::poll_fn(|cx| self.poll_known(&args, cx)).await {
             args.retire();
             return Ok(value);
         }
@@ -121,6 +123,16 @@ impl<C: Origin, T: FromRedis> Decoded<C, T> {
         let value = Arc::new(T::from_outcome(Ok(frame.borrowed())).map_err(explained)?);
         self.keep(inner, &again, frame.as_bytes(), &value);
         Ok(value)
+    }
+
+    /// The value, if it is in memory. Whoever finds it there gives other tasks their turn all the same.
+    fn poll_known(&self, args: &Args, cx: &mut Context<'_>) -> Poll<Option<Arc<T>>> {
+        let turn = ready!(coop::poll_proceed(cx));
+        let known = self.find(args);
+        if known.is_some() {
+            turn.made_progress();
+        }
+        Poll::Ready(known)
     }
 
     fn find(&self, args: &Args) -> Option<Arc<T>> {

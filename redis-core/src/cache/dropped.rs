@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker, ready};
 
 use futures_core::Stream;
+use tokio::sync::Notify;
 
 use crate::config::Capacity;
 use crate::engine::subscriptions::inbox::Inbox;
@@ -51,19 +53,25 @@ impl fmt::Debug for Dropped {
 
 /// Those who want to know what was dropped.
 #[derive(Default)]
-pub(super) struct Listeners(Lock<Vec<Weak<Inbox<Invalidation>>>>);
+pub(super) struct Listeners {
+    inboxes: Lock<Vec<Weak<Inbox<Invalidation>>>>,
+    /// Whether a task sees to it that the servers report.
+    is_watched: AtomicBool,
+    /// That task has to look again: a server may not report any more, or the cache is gone.
+    changed: Notify,
+}
 
 impl Listeners {
     pub(super) fn listen(&self) -> Dropped {
         let inbox = Arc::new(Inbox::new(Capacity::default()));
-        let mut listeners = self.0.lock();
+        let mut listeners = self.inboxes.lock();
         listeners.retain(|listener| listener.strong_count() > 0);
         listeners.push(Arc::downgrade(&inbox));
         Dropped { inbox }
     }
 
     pub(super) fn tell(&self, report: &Invalidation, woken: &mut Vec<Waker>) {
-        for inbox in self.0.lock().iter().filter_map(Weak::upgrade) {
+        for inbox in self.inboxes.lock().iter().filter_map(Weak::upgrade) {
             inbox.put(report.clone(), woken);
         }
     }
@@ -71,9 +79,36 @@ impl Listeners {
     /// There will be no more reports.
     pub(super) fn end(&self) {
         let mut woken = Vec::new();
-        for inbox in self.0.lock().drain(..).filter_map(|inbox| inbox.upgrade()) {
+        for inbox in self
+            .inboxes
+            .lock()
+            .drain(..)
+            .filter_map(|inbox| inbox.upgrade())
+        {
             inbox.end(None, &mut woken);
         }
         woken.into_iter().for_each(Waker::wake);
+        self.look_again();
+    }
+
+    /// Whether there are any.
+    pub(super) fn are_there(&self) -> bool {
+        let listeners = self.inboxes.lock();
+        listeners.iter().any(|inbox| inbox.strong_count() > 0)
+    }
+
+    /// Takes the task of seeing to it that the servers report; `false` if somebody has it.
+    pub(super) fn begin_watch(&self) -> bool {
+        !self.is_watched.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whoever has that task looks again.
+    pub(super) fn look_again(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Waits until it has to look again.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
     }
 }

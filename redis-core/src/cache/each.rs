@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
+
+use tokio::task::coop;
 
 use super::inner::Inner;
 use super::origin::Place;
 use super::shared::Shared;
 use super::shared_read::{self, Outcome, SharedRead, WantedKey};
 use super::source::Source;
+use super::standing::Tracking;
 use super::store::{CommandRef, Entry, Stamp};
 use crate::command::{Args, CommandInfo, Keys};
 use crate::engine::inflight::Failure;
@@ -46,6 +49,8 @@ struct KeptElement {
 struct Awaited {
     /// There as soon as all its keys are known.
     read: Option<Arc<SharedRead>>,
+    /// Whether it was begun for this command; others were begun before.
+    is_own: bool,
     outcome: Option<Outcome>,
 }
 
@@ -70,7 +75,10 @@ struct Missing {
 
 impl EachKey {
     /// Looks up every key, joins reads that are on their way, and begins reads for the rest.
-    pub(super) fn begin(cache: &Inner, args: Box<Args>) -> Self {
+    ///
+    /// # Errors
+    /// The command goes as on the handle beneath: none of the servers reports changes, so nothing of it can be kept.
+    pub(super) fn begin(cache: &Inner, args: Box<Args>) -> Result<Self, Box<Args>> {
         let info = args.info();
         let mut search = Search {
             cache,
@@ -81,8 +89,12 @@ impl EachKey {
             joined: HashMap::new(),
             missing: Vec::new(),
             by_place: HashMap::new(),
+            is_refused: true,
         };
         args.each_key(|key| search.key(key));
+        if search.is_refused {
+            return Err(args);
+        }
         let Search {
             elements,
             mut reads,
@@ -106,12 +118,12 @@ impl EachKey {
                 awaited.read = Some(read);
             }
         }
-        Self {
+        Ok(Self {
             args,
             elements,
             reads,
             shared: cache.shared.clone(),
-        }
+        })
     }
 
     /// The command.
@@ -138,8 +150,12 @@ impl EachKey {
 
     /// Drives the reads to their ends, and joins the elements in order.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Joined> {
+        if self.reads.is_empty() {
+            // Whoever reads from memory only gives other tasks their turn all the same.
+            ready!(coop::poll_proceed(cx)).made_progress();
+        }
         let mut is_pending = false;
-        for Awaited { read, outcome } in &mut self.reads {
+        for Awaited { read, outcome, .. } in &mut self.reads {
             if outcome.is_none()
                 && let Some(read) = read
             {
@@ -152,7 +168,7 @@ impl EachKey {
         if is_pending {
             return Poll::Pending;
         }
-        for Awaited { read, outcome } in &self.reads {
+        for Awaited { read, outcome, .. } in &self.reads {
             match (outcome, read) {
                 (Some(Outcome::Elements(_)), _) => {}
                 (Some(Outcome::Reply(error)), _) => {
@@ -165,22 +181,27 @@ impl EachKey {
                 _ => return Poll::Ready(self.ordinary()),
             }
         }
-        // While the others were read, a change of what was kept may have been reported.
-        if !self.reads.is_empty() && !self.is_current() {
+        if !self.is_current() {
             return Poll::Ready(self.ordinary());
         }
         Poll::Ready(self.join().map_or_else(|| self.ordinary(), Joined::Reply))
     }
 
-    /// Whether no change of the elements that were kept has been reported since.
+    /// Whether no change has been reported of what was brought before the last read: neither of what was kept, nor of what the reads of
+    /// others have brought, which were sent before its own. What one read brings alone is of one moment.
     fn is_current(&self) -> bool {
+        let is_alone = self.reads.len() == 1;
         self.elements.iter().all(|element| match element {
+            Element::Kept(_) if self.reads.is_empty() => true,
             Element::Kept(kept) => {
                 let Place { source, subject } = &kept.place;
                 let epoch = source.standing.epoch();
                 self.shared.is_unchanged(&kept.stamp, epoch, *subject)
             }
-            Element::OnItsWay { .. } => true,
+            Element::OnItsWay { read, part } => self.reads.get(*read).is_some_and(|awaited| {
+                let unchanged = |read: &Arc<SharedRead>| read.is_unchanged(*part);
+                is_alone || awaited.is_own || awaited.read.as_ref().is_some_and(unchanged)
+            }),
         })
     }
 
@@ -222,6 +243,8 @@ struct Search<'c> {
     missing: Vec<Missing>,
     /// Which of the missing are read over a socket, in a slot.
     by_place: HashMap<(*const Source, Option<u16>), usize>,
+    /// Whether no key has a server that reports its changes or may be told to.
+    is_refused: bool,
 }
 
 impl Search<'_> {
@@ -236,6 +259,7 @@ impl Search<'_> {
         let Some(place) = sources.of(key, hash) else {
             return;
         };
+        self.is_refused &= place.source.present().tracking == Tracking::Refused;
         let bytes = &bytes;
         let command = CommandRef {
             bytes,
@@ -292,9 +316,10 @@ impl Search<'_> {
         place
     }
 
-    /// Waits for one more read; returns its place.
+    /// Waits for one more read, which is its own if it has not begun yet; returns its place.
     fn wait_for(&mut self, read: Option<Arc<SharedRead>>) -> usize {
         self.reads.push(Awaited {
+            is_own: read.is_none(),
             read,
             outcome: None,
         });

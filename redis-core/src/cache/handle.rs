@@ -11,6 +11,7 @@ use super::dropped::Dropped;
 use super::inner::Inner;
 use super::origin::{Origin, Sources};
 use super::pending::CachedPending;
+use super::reporting::keep_reporting;
 use super::settings::Cache;
 use super::shared::Shared;
 use super::shared_read::SharedReads;
@@ -89,12 +90,13 @@ impl<C: Origin> Cached<C> {
     }
 
     /// The keys that the server reports as changed, from here on: for caches of one's own. Only keys that were read through
-    /// this handle are reported, unless it broadcasts. With [`Cache::no_loop`] the keys that the handle writes itself are
-    /// among them.
+    /// this handle are reported, unless it broadcasts ([`Cache::broadcast`]). With [`Cache::no_loop`] the keys that the handle writes
+    /// itself are among them.
     ///
     /// [`Invalidation::All`](crate::pubsub::Invalidation::All) comes where reports may have been missed: the socket was lost,
     /// the server does not report any more, or a slot of a cluster moved. The handle learns of a slot that moved with the
-    /// commands that it sends.
+    /// commands that it sends. Where it broadcasts, `All` also comes when a server begins to report: call this within a runtime of
+    /// tokio, and each server is told to, also while nothing is read.
     ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;
@@ -111,7 +113,9 @@ impl<C: Origin> Cached<C> {
     /// # }
     /// ```
     pub fn dropped(&self) -> Dropped {
-        self.inner.shared.listeners.listen()
+        let dropped = self.inner.shared.listeners.listen();
+        keep_reporting(&self.inner);
+        dropped
     }
 
     pub(super) fn inner(&self) -> &Inner {

@@ -10,9 +10,8 @@
 //!
 //! - `clusters`: the same on a cluster
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::task::Waker;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use typedis_testkit::{Server, ServerKind};
@@ -20,21 +19,19 @@ use typedis_testkit::{Server, ServerKind};
 use super::{Cache, Cached, Origin};
 use crate::client::Client;
 use crate::config::{Backoff, Config, Protocol};
-use crate::engine::subscriptions::cause::Cause;
 use crate::engine::subscriptions::hub::InvalidationWatch;
-use crate::engine::subscriptions::invalidation::{Invalidates, Invalidation};
 use crate::handle::Connection;
 use crate::request::{Request, Run, Target, raw};
 use crate::{CommandInfo, RequestPolicy, ResponsePolicy};
 
 #[cfg(feature = "cluster")]
 mod clusters;
+mod history;
 
-const KEYS: usize = 1_000;
+use history::{EXPIRING, Ends, History, KEYS, Observer};
+
 const READERS: usize = 8;
 const WRITERS: usize = 2;
-/// Every key with a number that this divides expires soon after each write.
-const EXPIRING: usize = 10;
 
 static GET: CommandInfo = CommandInfo::new("GET", b"$3\r\nGET\r\n", 1)
     .readonly()
@@ -55,189 +52,6 @@ fn get<T: Target>(target: T, number: usize) -> Request<T::Sink, Option<u64>> {
 fn mget<T: Target>(target: T, numbers: &[usize]) -> Request<T::Sink, Vec<Option<u64>>> {
     let keys: Vec<String> = numbers.iter().map(|number| key(*number)).collect();
     Request::new(target, &MGET, |args| args.keys("key", &keys))
-}
-
-/// What is known about one key.
-#[derive(Default)]
-struct Known {
-    /// The last version that a writer was told to be written.
-    acknowledged: AtomicU64,
-    /// The same at the last report, while the report is being applied.
-    reporting: AtomicU64,
-    /// The same at the last report that was applied.
-    reported: AtomicU64,
-    /// The newest version that the handle returned.
-    returned: Mutex<Returned>,
-}
-
-#[derive(Default, Clone, Copy)]
-struct Returned {
-    version: u64,
-    /// How many flushes had been reported when its read began: it was there after them.
-    flushes: u64,
-}
-
-/// What must not be undercut by a read, as its beginning finds it.
-#[derive(Clone, Copy)]
-struct Bound {
-    version: u64,
-    returned: Returned,
-    flushes: u64,
-}
-
-struct History {
-    keys: Vec<Known>,
-    flushes_begun: AtomicU64,
-    flushes_ended: AtomicU64,
-    /// How many had ended when a flush was reported, while the report is being applied.
-    flushes_reporting: AtomicU64,
-    /// The same at the last such report that was applied.
-    flushes_reported: AtomicU64,
-    /// Whether the server may evict keys at any time.
-    evicts: bool,
-    reads: AtomicUsize,
-    absent: AtomicUsize,
-    /// Whether each fault has had its turn. Before that, reading goes on.
-    disturbed: AtomicBool,
-    over: AtomicBool,
-    violations: Mutex<Vec<String>>,
-}
-
-impl History {
-    fn new(evicts: bool) -> Arc<Self> {
-        Arc::new(Self {
-            keys: (0..KEYS).map(|_| Known::default()).collect(),
-            flushes_begun: AtomicU64::new(0),
-            flushes_ended: AtomicU64::new(0),
-            flushes_reporting: AtomicU64::new(0),
-            flushes_reported: AtomicU64::new(0),
-            evicts,
-            reads: AtomicUsize::new(0),
-            absent: AtomicUsize::new(0),
-            disturbed: AtomicBool::new(false),
-            over: AtomicBool::new(false),
-            violations: Mutex::default(),
-        })
-    }
-
-    /// What must not be undercut by a read that begins now.
-    fn bound(&self, number: usize) -> Bound {
-        let known = &self.keys[number];
-        let flushes = self.flushes_reported.load(Ordering::SeqCst);
-        let returned = *known.returned.lock().unwrap();
-        let reported = known.reported.load(Ordering::SeqCst);
-        Bound {
-            version: returned.version.max(reported),
-            returned,
-            flushes,
-        }
-    }
-
-    /// Checks what a read has brought that began with this bound.
-    fn check(&self, number: usize, bound: Bound, version: Option<u64>) {
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        let Some(version) = version else {
-            self.absent.fetch_add(1, Ordering::Relaxed);
-            let may_be_absent = bound.returned.version == 0
-                || self.evicts
-                || number.is_multiple_of(EXPIRING)
-                || self.flushes_begun.load(Ordering::SeqCst) > bound.returned.flushes;
-            if !may_be_absent {
-                let version = bound.returned.version;
-                self.note(format!("{number}: absent after version {version}"));
-            }
-            return;
-        };
-        if version < bound.version {
-            let (least, returned) = (bound.version, bound.returned.version);
-            self.note(format!(
-                "{number}: version {version} after {least}, returned before: {returned}"
-            ));
-        }
-        let mut returned = self.keys[number].returned.lock().unwrap();
-        if version > returned.version {
-            *returned = Returned {
-                version,
-                flushes: bound.flushes,
-            };
-        }
-    }
-
-    fn note(&self, violation: String) {
-        self.violations.lock().unwrap().push(violation);
-    }
-
-    /// Everything that was read before is forgotten; called before the cache does so, or after it.
-    fn flushed(&self, is_first: bool) {
-        if is_first {
-            let ended = self.flushes_ended.load(Ordering::SeqCst);
-            self.flushes_reporting.store(ended, Ordering::SeqCst);
-        } else {
-            let ended = self.flushes_reporting.load(Ordering::SeqCst);
-            self.flushes_reported.fetch_max(ended, Ordering::SeqCst);
-        }
-    }
-
-    /// Whether this is enough to read.
-    fn suffices(&self, reads: usize) -> bool {
-        self.reads.load(Ordering::Relaxed) >= reads && self.disturbed.load(Ordering::Relaxed)
-    }
-
-    fn is_over(&self) -> bool {
-        self.over.load(Ordering::SeqCst)
-    }
-}
-
-/// Whoever has it ends the run for all when it ends itself, also by a panic: nobody waits for ever for what it was to do.
-struct Ends(Arc<History>);
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        self.0.over.store(true, Ordering::SeqCst);
-    }
-}
-
-/// Listens before the cache does, or after it.
-#[derive(Clone)]
-struct Observer {
-    history: Arc<History>,
-    is_first: bool,
-}
-
-impl std::fmt::Debug for Observer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Observer")
-    }
-}
-
-impl Invalidates for Observer {
-    fn invalidate(&self, invalidation: &Invalidation, _: &mut Vec<Waker>) {
-        let Invalidation::Keys(keys) = invalidation else {
-            return self.history.flushed(self.is_first);
-        };
-        for key in keys {
-            let number = std::str::from_utf8(key)
-                .ok()
-                .and_then(|key| key.strip_prefix('k'));
-            let Some(number) = number.and_then(|number| number.parse::<usize>().ok()) else {
-                continue;
-            };
-            let known = &self.history.keys[number];
-            if self.is_first {
-                let acknowledged = known.acknowledged.load(Ordering::SeqCst);
-                known.reporting.store(acknowledged, Ordering::SeqCst);
-            } else {
-                let reporting = known.reporting.load(Ordering::SeqCst);
-                known.reported.fetch_max(reporting, Ordering::SeqCst);
-            }
-        }
-    }
-
-    fn lost(&self, _: &mut Vec<Waker>) {
-        self.history.flushed(self.is_first);
-    }
-
-    fn end(&self, _: Cause, _: &mut Vec<Waker>) {}
 }
 
 /// A caching connection between two observers.
@@ -273,8 +87,7 @@ async fn write<C: Client>(conn: C, history: Arc<History>, share: usize) {
             set
         };
         if conn.run(set.reply::<()>()).await.is_ok() {
-            let known = &history.keys[number];
-            known.acknowledged.fetch_max(version, Ordering::SeqCst);
+            history.acknowledge(number, version);
         }
         if version % 16 == 0 {
             tokio::task::yield_now().await;

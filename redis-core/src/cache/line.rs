@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::settings;
 use super::shared::Shared;
-use super::source::Source;
+use super::source::{Lane, Source};
 use crate::engine::inflight::Awaits;
 use crate::engine::link::Link;
 use crate::engine::subscriptions::hub::InvalidationWatch;
@@ -24,9 +24,9 @@ struct Claim(Arc<Link>);
 impl TrackedLine {
     /// # Errors
     /// Another cache has the connection, or it has ended.
-    pub(super) fn new(link: Arc<Link>, shared: &Arc<Shared>) -> Result<Self> {
+    pub(super) fn new(link: Arc<Link>, shared: &Arc<Shared>, lane: Lane) -> Result<Self> {
         let claim = Claim::new(link.clone())?;
-        let source = Arc::new(Source::new(link.clone(), shared.clone())?);
+        let source = Arc::new(Source::new(link.clone(), shared.clone(), lane)?);
         let watch = link.hub().watch_invalidations(source.clone())?;
         Ok(Self {
             source,

@@ -7,7 +7,8 @@
 //! - `dropped`: the reported keys as a stream; `decoded`: replies that are kept as values
 //! - `origin`: the handles that it can be made from, and their sockets; `nodes`: the sockets of a cluster
 //! - `line`: a connection that one cache has to itself; `source`: one socket, whose server reports changes;
-//!   `standing`: what is known about these reports, `standings`: that of all sockets; `reporter`: the socket that they come on where it is another one
+//!   `standing`: what is known about these reports, `standings`: that of all sockets; `reporter`: the socket that they come on where it is another one;
+//!   `reporting`: has them come also while nothing is read
 //! - `clock`: the time, told cheaply; `changes`: how often keys were changed; `store`: where replies are kept, `bounds`: where and until when one of them is current; `shared`: both, and the rule which of the
 //!   replies are current
 //! - `pending`: one command over the handle; `shared_read`: a read that is on its way, for all who ask for it; `each`: a read
@@ -41,6 +42,7 @@ mod origin;
 mod pending;
 mod read;
 mod reporter;
+mod reporting;
 mod settings;
 mod shared;
 mod shared_read;

@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 
 use super::line::{TrackedLine, is_taken};
 use super::shared::Shared;
-use super::source::Source;
+use super::source::{Lane, Source};
 use crate::cluster::map_view::MapView;
 use crate::cluster::{Cluster, slot};
 use crate::engine::subscriptions::invalidation::Invalidation;
@@ -62,9 +62,9 @@ impl NodeSources {
     pub(super) fn new(cluster: Cluster, shared: &Arc<Shared>) -> Result<Self> {
         let claim = Claim::new(cluster.clone())?;
         let map = cluster.map();
-        let lines = map
-            .links()
-            .map(|link| TrackedLine::new(link, shared).map(|line| Some(Arc::new(line))));
+        let lines = map.links().map(|link| {
+            TrackedLine::new(link, shared, Lane::ONLY).map(|line| Some(Arc::new(line)))
+        });
         let lines = lines.collect::<Result<_>>()?;
         Ok(Self {
             number: AtomicU64::new(map.number()),
@@ -116,8 +116,8 @@ impl NodeSources {
             let mut known = lines.filter(|line| Arc::ptr_eq(&line.source.link, link));
             known.next().cloned()
         };
-        let line =
-            |link| known(&link).or_else(|| TrackedLine::new(link, &self.shared).ok().map(Arc::new));
+        let tracked = |link| TrackedLine::new(link, &self.shared, Lane::ONLY);
+        let line = |link| known(&link).or_else(|| tracked(link).ok().map(Arc::new));
         let lines: Vec<_> = map.links().map(line).collect();
         // What its server reports from now on is not heard any more.
         let has_left = |line: &Arc<TrackedLine>| {
@@ -129,15 +129,16 @@ impl NodeSources {
         self.present.store(Arc::new(Present { map, lines }));
         self.number.store(number, Ordering::Release);
         drop(changing);
+        self.shared.listeners.look_again();
         if is_forgotten {
             self.shared.tell_now(&Invalidation::All);
         }
     }
 
     /// Calls `each` with every connection.
-    pub(super) fn each(&self, each: impl FnMut(&Source)) {
+    pub(super) fn each(&self, each: impl FnMut(&Arc<Source>)) {
         let present = self.present.load();
         let lines = present.lines.iter().flatten();
-        lines.map(|line| &*line.source).for_each(each);
+        lines.map(|line| &line.source).for_each(each);
     }
 }

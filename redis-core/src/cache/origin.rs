@@ -9,7 +9,7 @@ use super::line::TrackedLine;
 #[cfg(feature = "cluster")]
 use super::nodes::NodeSources;
 use super::shared::Shared;
-use super::source::Source;
+use super::source::{Lane, Source};
 use crate::client::Client;
 #[cfg(feature = "cluster")]
 use crate::cluster::Cluster;
@@ -95,11 +95,14 @@ impl Sources {
     /// # Errors
     /// Another cache has one of the connections, or one has ended.
     pub(super) fn new(lines: Lines, shared: &Arc<Shared>) -> Result<Self> {
-        let tracked = |line: Connection| TrackedLine::new(line.shared_link(), shared);
+        let tracked = |line: Connection, lane| TrackedLine::new(line.shared_link(), shared, lane);
         Ok(match lines {
-            Lines::Connection(line) => Self::Line(tracked(line)?),
+            Lines::Connection(line) => Self::Line(tracked(line, Lane::ONLY)?),
             Lines::Lanes(lanes) => {
-                Self::Lanes(lanes.into_iter().map(tracked).collect::<Result<_>>()?)
+                let count = lanes.len();
+                let lanes = lanes.into_iter().enumerate();
+                let lanes = lanes.map(|(number, line)| tracked(line, Lane { number, count }));
+                Self::Lanes(lanes.collect::<Result<_>>()?)
             }
             #[cfg(feature = "cluster")]
             Lines::Nodes(cluster) => Self::Nodes(Box::new(NodeSources::new(cluster, shared)?)),
@@ -134,11 +137,8 @@ impl Sources {
         match self {
             Self::Line(line) => Some(with(&line.source, None)),
             Self::Lanes(lines) => {
-                let place = match lines.len() {
-                    1 => 0,
-                    count => usize::try_from(hash.0 >> 33).unwrap_or_default() % count.max(1),
-                };
-                Some(with(&lines.get(place)?.source, None))
+                let line = lines.get(hash.lane(lines.len()))?;
+                Some(with(&line.source, None))
             }
             #[cfg(feature = "cluster")]
             Self::Nodes(nodes) => nodes.with(key, |source, slot| with(source, Some(slot))),
@@ -177,16 +177,23 @@ impl Sources {
     /// Over how many the server reports changes.
     pub(super) fn tracking(&self) -> usize {
         let mut count = 0;
-        let mut add = |source: &Source| {
-            count += usize::from(source.is_tracked());
-        };
-        match self {
-            Self::Line(line) => add(&line.source),
-            Self::Lanes(lines) => lines.iter().for_each(|line| add(&line.source)),
-            #[cfg(feature = "cluster")]
-            Self::Nodes(nodes) => nodes.each(add),
-        }
+        self.each(|source| count += usize::from(source.is_tracked()));
         count
+    }
+
+    fn each(&self, mut each: impl FnMut(&Arc<Source>)) {
+        match self {
+            Self::Line(line) => each(&line.source),
+            Self::Lanes(lines) => lines.iter().for_each(|line| each(&line.source)),
+            #[cfg(feature = "cluster")]
+            Self::Nodes(nodes) => nodes.each(each),
+        }
+    }
+
+    /// Calls `each` with every socket that there is now; the nodes of a cluster may have changed.
+    pub(super) fn each_now(&self, each: impl FnMut(&Arc<Source>)) {
+        self.keep_up();
+        self.each(each);
     }
 }
 

@@ -63,7 +63,7 @@ impl<'a, C: Client> CachedPending<'a, C> {
     pub(super) fn begin_unknown(client: &'a C, cache: &'a Inner, args: Box<Args>) -> Self {
         let state = match cache.way(&args) {
             Way::Kept(place) => State::missing(client, cache, place, args),
-            Way::Each => State::Each(Box::new(EachKey::begin(cache, args)), Instant::now()),
+            Way::Each => State::each(client, cache, args),
             Way::Ordinary => State::ordinary(client, cache, args),
         };
         Self {
@@ -110,6 +110,14 @@ impl<'a, C: Client> State<'a, C> {
             ordinary.pending.go_on();
         }
         state
+    }
+
+    /// Looks up every key by itself.
+    fn each(client: &'a C, cache: &'a Inner, args: Box<Args>) -> Self {
+        match EachKey::begin(cache, args) {
+            Ok(each) => Self::Each(Box::new(each), Instant::now()),
+            Err(args) => Self::ordinary(client, cache, args),
+        }
     }
 
     /// Joins a read that is on its way, or begins one.
@@ -233,6 +241,7 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
                 Poll::Ready(outcome)
             }
             State::Kept(reply, _) => {
+                ready!(coop::poll_proceed(cx)).made_progress();
                 let frame = frame_of(reply.clone());
                 self.state = State::Over;
                 Poll::Ready(Ok(frame))

@@ -13,7 +13,7 @@ use crate::command::{Args, CommandInfo, Keys, command_info};
 use crate::config::{Config, Protocol};
 use crate::engine::subscriptions::hub::InvalidationWatch;
 use crate::engine::subscriptions::invalidation::Invalidates;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::handle::Connection;
 use crate::runtime::Lock;
 
@@ -92,6 +92,9 @@ impl Reporter {
 
     fn line(&self, config: &Config, listener: Arc<dyn Invalidates>) -> Result<Connection> {
         let mut state = self.state.lock();
+        if state.is_closed {
+            return Err(Error::ended());
+        }
         if let Some((line, _)) = &state.line
             && !line.is_closed()
         {
@@ -99,19 +102,19 @@ impl Reporter {
         }
         let line = Connection::lazy(config.clone().protocol(Protocol::Newest))?;
         let watch = line.link().hub().watch_invalidations(listener)?;
-        if !state.is_closed {
-            state.line = Some((line.clone(), watch));
-        }
+        state.line = Some((line.clone(), watch));
         Ok(line)
     }
 
-    /// Closes the socket.
+    /// Closes the socket. A task that waits for an answer on it, which may never come, ends too.
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
         state.is_closed = true;
         let line = state.line.take();
         drop(state);
-        drop(line);
+        if let Some((line, _)) = &line {
+            line.abort();
+        }
     }
 }
 

@@ -126,6 +126,8 @@ impl Cache {
     /// The server sends these reports behind the replies to commands that it has read meanwhile. So two different commands
     /// about one key may disagree until the report has come; the replies to one command never go back.
     ///
+    /// The reports begin with the first read, or with [`Cached::dropped`](super::Cached::dropped).
+    ///
     /// No prefix may be the beginning of another.
     pub fn broadcast(mut self, prefixes: impl ToArgs) -> Self {
         let mut args = Args::new(&TRACKING, Keys::Ignored);

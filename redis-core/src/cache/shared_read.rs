@@ -5,6 +5,7 @@
 //! - this file: its way from the beginning to the outcome
 //! - `joinable`: the reads that are on their way; `joining`: which of them others may join
 //! - `wanted`: what one is to bring; `waiters`: who waits for it
+//! - `enabling`: how it makes the server report changes of its keys
 //! - `ending`: what its replies say, and what of them is kept; `outcome`: how it ended
 
 use std::fmt;
@@ -29,6 +30,7 @@ use crate::error::{CommandName, Error};
 use crate::runtime::Lock;
 use crate::wire::encode;
 
+mod enabling;
 mod ending;
 mod joinable;
 mod joining;
@@ -36,6 +38,7 @@ mod outcome;
 mod waiters;
 mod wanted;
 
+use enabling::Reported;
 use joinable::Joinable;
 pub(super) use outcome::Outcome;
 use waiters::Waiters;
@@ -135,22 +138,13 @@ impl SharedRead {
         args: Box<Args>,
     ) -> Arc<Self> {
         let (settings, clock) = (&source.shared.settings, &source.shared.clock);
-        let is_on = present.tracking == Tracking::On;
-        let is_off = present.tracking == Tracking::Off;
-        let is_redirected = source.needs_reporter();
-        let reporter = is_redirected
-            .then(|| source.reporter(present.epoch))
-            .flatten();
-        if is_redirected && (reporter.is_none() || !source.was_heard()) {
-            source.ask_for_reporter();
-        }
-        let can_report = !is_redirected || reporter.is_some();
-        let begins = is_off
-            && can_report
-            && !settings.may_enable_again()
-            && source.standing.begin(present.epoch);
-        let enables = begins || (is_off && can_report && settings.may_enable_again());
-        let opts_in = settings.opts_in() && (is_on || enables);
+        let Reported {
+            enabling,
+            opts_in,
+            may_keep,
+            begins,
+            is_redirected,
+        } = Reported::by(&source, present);
         // A caller with a deadline of its own waits for nobody else, and nobody waits for it.
         let is_joint = args.deadline().is_none();
         let has_order = settings.reports_in_order() && !is_redirected;
@@ -161,7 +155,7 @@ impl SharedRead {
             0
         };
         let read = TrackedRead {
-            enabling: enables.then(|| settings.enabling(reporter)),
+            enabling,
             opts_in,
             args,
             ttls,
@@ -178,7 +172,7 @@ impl SharedRead {
             reads: reads.clone(),
             source,
             wanted,
-            may_keep: is_on || enables,
+            may_keep,
             begins,
             is_redirected,
             is_joint,
@@ -226,6 +220,9 @@ impl SharedRead {
             ready!(waiters.with(cx, self.has_one_caller(), |cx| exchange.poll(read, cx)));
         let mut woken = Vec::new();
         let outcome = self.end(read, delivery, &mut woken);
+        if exchange.was_delayed() {
+            self.forget_overtaking();
+        }
         self.give_up();
         let others = std::mem::take(waiters);
         if let State::Running(running) = std::mem::replace(&mut *state, State::Changing) {

@@ -1,10 +1,13 @@
 //! A socket whose server reports changes: [`Source`].
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 #[cfg(any(test, feature = "planted"))]
 use std::sync::PoisonError;
 use std::task::Waker;
+
+use bytes::Bytes;
 
 use super::reporter::Reporter;
 use super::shared::Shared;
@@ -25,15 +28,31 @@ pub(super) struct Source {
     pub(super) place: u16,
     pub(super) shared: Arc<Shared>,
     reporter: Reporter,
+    lane: Lane,
     /// A report that is applied when the next one comes, if reports are to be late.
     #[cfg(any(test, feature = "planted"))]
     held: std::sync::Mutex<Option<Invalidation>>,
 }
 
+/// Which of the sockets to one server it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lane {
+    pub(super) number: usize,
+    pub(super) count: usize,
+}
+
+impl Lane {
+    /// The only one.
+    pub(super) const ONLY: Self = Self {
+        number: 0,
+        count: 1,
+    };
+}
+
 impl Source {
     /// # Errors
     /// The cache has too many connections.
-    pub(super) fn new(link: Arc<Link>, shared: Arc<Shared>) -> Result<Self> {
+    pub(super) fn new(link: Arc<Link>, shared: Arc<Shared>, lane: Lane) -> Result<Self> {
         let enlisted = shared.enlist();
         let (place, standing) = enlisted.ok_or_else(|| {
             Error::usage("the cache has too many connections; give the handle fewer lanes")
@@ -44,6 +63,7 @@ impl Source {
             place,
             shared,
             reporter: Reporter::default(),
+            lane,
             #[cfg(any(test, feature = "planted"))]
             held: std::sync::Mutex::default(),
         })
@@ -58,6 +78,27 @@ impl Source {
     pub(super) fn needs_reporter(&self) -> bool {
         let link = &self.link;
         link.config.protocol == Protocol::Resp2 || (!link.speaks_resp3() && link.load().1)
+    }
+
+    /// Whether its server does not report changes, and may be told to.
+    pub(super) fn may_begin(&self) -> bool {
+        let tracking = self.present().tracking;
+        matches!(tracking, Tracking::Off | Tracking::Beginning) && !self.link.has_ended()
+    }
+
+    /// What those who listen are told of a report. Where the server broadcasts, the same comes on all lanes of a pool: each tells of
+    /// the keys that are read over it.
+    fn told<'r>(&self, report: &'r Invalidation) -> Option<Cow<'r, Invalidation>> {
+        let Lane { number, count } = self.lane;
+        let Invalidation::Keys(keys) = report else {
+            return Some(Cow::Borrowed(report));
+        };
+        if count <= 1 || self.shared.settings.reports_in_order() {
+            return Some(Cow::Borrowed(report));
+        }
+        let own = |key: &&Bytes| self.shared.changes.hash(key).lane(count) == number;
+        let keys: Vec<_> = keys.iter().filter(own).cloned().collect();
+        (!keys.is_empty()).then_some(Cow::Owned(Invalidation::Keys(keys)))
     }
 
     /// Whether its server reports changes.
@@ -136,7 +177,9 @@ impl Invalidates for Source {
             Invalidation::Keys(keys) => keys.iter().for_each(|key| self.shared.changed(key)),
             Invalidation::All => self.forget(|tracking| tracking),
         }
-        self.shared.tell(invalidation, woken);
+        if let Some(told) = self.told(invalidation) {
+            self.shared.tell(&told, woken);
+        }
     }
 
     fn lost(&self, woken: &mut Vec<Waker>) {
@@ -145,6 +188,7 @@ impl Invalidates for Source {
         }
         self.forget(|_| Tracking::Off);
         self.shared.tell(&Invalidation::All, woken);
+        self.shared.listeners.look_again();
     }
 
     fn end(&self, _: Cause, woken: &mut Vec<Waker>) {

@@ -72,6 +72,11 @@ impl<L: Deref<Target = Link>> Exchange<L> {
         self.sending.is_late()
     }
 
+    /// Whether it had to wait for room or was sent again, so that what was queued behind it may have been sent before it.
+    pub(crate) fn was_delayed(&self) -> bool {
+        self.sending.was_delayed()
+    }
+
     /// The first poll of most payloads. Returns whether it is queued; if not, [`Exchange::poll`] says why.
     #[inline]
     fn start(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> bool {

@@ -138,6 +138,12 @@ impl<L: Deref<Target = Link>> Sending<L> {
             && deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
+    /// Whether it did not simply keep its place in the queue from the first submission on.
+    #[inline]
+    pub(crate) fn was_delayed(&self) -> bool {
+        self.slow.is_some()
+    }
+
     /// The error of a caller whose time is over, while this may go on.
     pub(crate) fn timeout(&self) -> Error {
         let slow = self.slow.as_deref();

@@ -235,6 +235,45 @@ async fn what_falls_out_of_the_cache_is_not_read_from_a_replica() {
     assert_eq!(all, [Some("new".to_owned())]);
 }
 
+/// Nothing is kept then, so nothing speaks against reads from replicas: of one key and of many.
+#[tokio::test]
+async fn if_nodes_refuse_to_report_reads_go_where_they_go_without_a_cache() {
+    let fake = FakeCluster::start(2, move |asked| {
+        let name = asked.command.name();
+        match name.as_str() {
+            "CLIENT" if asked.command.text(1) == "TRACKING" => Answer::error("ERR unknown"),
+            "GET" => Answer::Reply(b"$1\r\nv\r\n".to_vec()),
+            "MGET" => Answer::Reply(b"*1\r\n$1\r\nv\r\n".to_vec()),
+            "INFO" => {
+                let text =
+                    "role:slave\r\nmaster_link_status:up\r\nmaster_last_io_seconds_ago:0\r\n";
+                Answer::Reply(format!("${}\r\n{text}\r\n", text.len()).into_bytes())
+            }
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    fake.assign(0..=16_383, 0);
+    fake.set_replicas(0, &[1]);
+    let config = typedis_core::Config::from_url(&fake.url()).unwrap();
+    let cluster = Cluster::open(config.command_timeout(LONG)).await.unwrap();
+    let cache = cluster.replicas().cached(Cache::default()).unwrap();
+    until_read("the replica is known", async || {
+        get(&cache, "k").await.unwrap();
+        fake.count(1, "GET") > 0
+    })
+    .await;
+    let at_primary = fake.count(0, "MGET");
+    for _ in 0..3 {
+        mget(&cache, &["k"]).await.unwrap();
+    }
+    assert_eq!(
+        (fake.count(0, "MGET") - at_primary, fake.count(1, "MGET")),
+        (0, 3)
+    );
+}
+
 static BLPOP: CommandInfo = CommandInfo::new("BLPOP", b"$5\r\nBLPOP\r\n", 1)
     .blocking()
     .waits();

@@ -28,4 +28,5 @@ mod servers;
 mod silence;
 mod support;
 mod tracking;
+mod turns;
 mod unpolled;

@@ -111,3 +111,28 @@ async fn nothing_is_served_in_resp2_from_a_connection_that_was_silent_for_too_lo
     .await;
     assert_eq!(cache.stats().hits, hits);
 }
+
+/// The socket for reports leads to a server that hangs, and nothing bounds how long it is waited for.
+#[tokio::test]
+async fn nobody_waits_for_the_socket_for_reports_of_a_cache_that_is_gone() {
+    let fake = Fake::answering(|words| match words.name().as_str() {
+        "GET" => b"$1\r\n1\r\n".to_vec(),
+        "HELLO" if words.text(1) == "3" => b"%1\r\n$5\r\nproto\r\n:3\r\n".to_vec(),
+        "CLIENT" if words.text(1) == "ID" => Vec::new(),
+        _ => b"+OK\r\n".to_vec(),
+    });
+    let fake = fake.await.unwrap();
+    let config = at(fake.addr().port()).protocol(Protocol::Resp2);
+    let conn = Connection::open(config.command_timeout(None).liveness(None))
+        .await
+        .unwrap();
+    let cache = conn.cached(Cache::default()).unwrap();
+    read(&cache).await;
+    until("the server is asked for the number", || {
+        let asked = fake.received(1);
+        asked.iter().any(|words| *words == ["CLIENT", "ID"])
+    })
+    .await;
+    drop(cache);
+    until("the socket is closed", || fake.open_connections() == 1).await;
+}

@@ -203,6 +203,31 @@ async fn no_element_of_a_reply_is_older_than_a_report_that_was_read_before_it() 
     assert_eq!(values, [Some("3".to_owned()), Some("2".to_owned())]);
 }
 
+/// One of the elements is on its way when it is looked for, and is reported as changed before the other one is read.
+#[tokio::test]
+async fn no_element_of_a_reply_is_older_than_a_report_that_was_read_before_another_element() {
+    let fake = Fake::start(|mut peer: Peer| async move {
+        peer.answer_until("MGET", "+OK\r\n").await?;
+        peer.expect(&["CLIENT", "TRACKING", "ON", "OPTIN"]).await?;
+        peer.expect(&["CLIENT", "CACHING", "YES"]).await?;
+        peer.expect(&["MGET", "b"]).await?;
+        peer.send("*1\r\n$1\r\n1\r\n").await?;
+        peer.send(">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n")
+            .await?;
+        peer.send("+OK\r\n+OK\r\n*1\r\n$1\r\n2\r\n").await?;
+        peer.answer_until("MGET", "+OK\r\n").await?;
+        peer.send("*2\r\n$1\r\n3\r\n$1\r\n2\r\n").await?;
+        peer.until_closed().await
+    })
+    .await
+    .unwrap();
+    let cache = cache_of(&fake, Cache::default()).await;
+    let first = mget(&cache, &["a"]).send();
+    let values = mget(&cache, &["a", "b"]).await.unwrap();
+    assert_eq!(values, [Some("3".to_owned()), Some("2".to_owned())]);
+    assert_eq!(first.await.unwrap(), [Some("1".to_owned())]);
+}
+
 #[tokio::test]
 async fn of_many_keys_those_whose_slot_no_node_has_are_not_left_out() {
     let fake = FakeCluster::start(2, |asked| match asked.command.name().as_str() {

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use typedis_testkit::{Cluster as Nodes, ServerKind};
 
-use super::{Ends, History, Observer, READERS, WRITERS, compare, key, read, reads, write};
+use super::history::{Ends, History, Observer};
+use super::{READERS, WRITERS, compare, key, read, reads, write};
 use crate::cache::{Cache, CacheStats};
 use crate::cluster::Cluster;
 use crate::config::{Backoff, Config, Protocol};

@@ -129,7 +129,11 @@ impl SharedRead {
         let epoch = self.epoch;
         match (answers.enabled, answers.opted_in) {
             (Some(true), _) if self.is_redirected || self.source.link.speaks_resp3() => {
-                self.source.standing.note(epoch, Tracking::On);
+                let is_new = self.source.standing.note(epoch, Tracking::On);
+                // Where the server broadcasts, those who listen have not been told what was changed before.
+                if is_new && !self.shared().settings.reports_in_order() {
+                    self.shared().tell(&Invalidation::All, woken);
+                }
             }
             // In RESP2 the server says that tracking is on, and reports nothing. The next read tells it where to.
             (Some(true), _) => {}
@@ -185,6 +189,20 @@ impl SharedRead {
             Some((command, entry)) => store.insert(command, entry),
             None => store.remove(&command),
         });
+    }
+
+    /// It had to wait, for room or through a pause: reads that began later may have been sent earlier. What they brought is older than what
+    /// it brings now, and nothing else may report that.
+    #[cold]
+    pub(super) fn forget_overtaking(&self) {
+        if self.has_order {
+            return;
+        }
+        for part in self.wanted.parts() {
+            if !self.reads.is_newest(part.id, self) {
+                self.shared().count_change(part.subject.key);
+            }
+        }
     }
 
     /// What is kept of a reply; `None` if it is too long or old by now.

@@ -26,6 +26,13 @@ struct OnTheirWay<R> {
     count: usize,
 }
 
+impl<R> OnTheirWay<R> {
+    /// Whether this one began last.
+    fn ends_with(&self, read: &R) -> bool {
+        std::ptr::eq(self.newest.as_ptr(), read)
+    }
+}
+
 impl<R> Default for Joinable<R> {
     fn default() -> Self {
         Self {
@@ -46,12 +53,15 @@ impl<R> Joinable<R> {
     /// Does `keep`, if this is the newest read of the command with this hash; none begins meanwhile.
     pub(super) fn if_newest(&self, id: u64, read: &R, keep: impl FnOnce()) {
         let reads = self.by_hash.lock();
-        if reads
-            .get(&id)
-            .is_some_and(|reads| std::ptr::eq(reads.newest.as_ptr(), read))
-        {
+        if reads.get(&id).is_some_and(|reads| reads.ends_with(read)) {
             keep();
         }
+    }
+
+    /// Whether this is the newest read of the command with this hash.
+    pub(super) fn is_newest(&self, id: u64, read: &R) -> bool {
+        let reads = self.by_hash.lock();
+        reads.get(&id).is_some_and(|reads| reads.ends_with(read))
     }
 
     /// This read has begun. What `and` does is done before another one begins.

@@ -27,11 +27,10 @@ impl SharedRead {
 
     /// Whether this part of it answers this command, if it is asked for now.
     pub(in crate::cache) fn answers(&self, command: &[u8], part: usize) -> bool {
+        let is_current = self.is_unchanged(part);
         let Some(part) = self.wanted.parts().get(part) else {
             return false;
         };
-        let epoch = self.source.standing.epoch();
-        let is_current = self.shared().is_unchanged(&part.stamp, epoch, part.subject);
         let asks = match &*self.state.lock() {
             State::Running(Running { exchange, read, .. }) => {
                 let is_open = !exchange.has_outcome() && !exchange.is_late();
@@ -40,6 +39,15 @@ impl SharedRead {
             State::Over(..) | State::Changing => false,
         };
         self.is_joint && is_current && asks && self.is_recent()
+    }
+
+    /// Whether no change of what this part of it is about has been reported since it began.
+    pub(in crate::cache) fn is_unchanged(&self, part: usize) -> bool {
+        let epoch = self.source.standing.epoch();
+        let parts = self.wanted.parts();
+        parts
+            .get(part)
+            .is_some_and(|part| self.shared().is_unchanged(&part.stamp, epoch, part.subject))
     }
 
     /// Whether a part of what these arguments ask for is what this command asks for. The hashes are the same.
