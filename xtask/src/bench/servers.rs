@@ -8,9 +8,13 @@ use std::process::Command;
 use typedis_testkit::{Cluster, Server, ServerKind, servers};
 
 use super::plan::{Via, Workload};
+use super::program::Built;
 use super::relay::Relay;
-use super::{data, place};
+use super::data;
 use crate::{Result, screen};
+
+/// The program of the relays.
+pub(super) const RELAY: &str = "relay";
 
 /// One server with data for almost everything; and, if a workload uses them, a relay that cuts its replies into pieces,
 /// a cluster, and TLS if possible.
@@ -20,8 +24,9 @@ pub(super) struct Servers {
     chunks: Option<Relay>,
     cluster: Option<Cluster>,
     tls: Option<Tls>,
-    /// What they were started for.
+    /// What they were started for, and with.
     workloads: Vec<Workload>,
+    built: Built,
 }
 
 /// A server behind TLS.
@@ -41,15 +46,15 @@ enum TlsKind {
 
 impl Servers {
     /// Starts the servers of these workloads; TLS only if the programs support it.
-    pub(super) fn start(workloads: &[Workload], with_tls: bool) -> Result<Self> {
+    pub(super) fn start(workloads: &[Workload], built: &Built) -> Result<Self> {
         let uses = |via| workloads.iter().any(|one| one.via == via);
         let direct = start_plain(ServerKind::default())?;
         let chunks = uses(Via::Chunks)
-            .then(|| start_chunks(&direct))
+            .then(|| start_chunks(&direct, built))
             .transpose()?;
         let cluster = uses(Via::Cluster).then(start_cluster).transpose()?;
-        let tls = if with_tls {
-            Tls::start(&direct)
+        let tls = if built.with_tls {
+            Tls::start(&direct, built)
                 .map_err(|error| screen::failure(&format!("TLS is left out: {error}")))
                 .ok()
         } else {
@@ -61,6 +66,7 @@ impl Servers {
             cluster,
             tls,
             workloads: workloads.to_vec(),
+            built: built.clone(),
         })
     }
 
@@ -72,7 +78,8 @@ impl Servers {
             .and_then(|mut raw| raw.call(&["PING"]));
         if answer.is_err() {
             screen::failure("The server is gone: starting another one");
-            *self = Self::start(&self.workloads, self.tls.is_some())?;
+            self.built.with_tls = self.tls.is_some();
+            *self = Self::start(&self.workloads, &self.built)?;
         }
         Ok(())
     }
@@ -125,16 +132,16 @@ impl Servers {
 
 impl Tls {
     /// By the installed server if it speaks TLS, otherwise by a relay.
-    fn start(direct: &Server) -> Result<Self> {
+    fn start(direct: &Server, built: &Built) -> Result<Self> {
         let folder = direct.folder().join("tls");
         fs::create_dir_all(&folder)?;
         let authority = folder.join("ca.pem");
-        let kind = match own(&folder) {
+        let kind = match own(&folder, built) {
             Ok(kind) => kind,
             Err(_) => {
                 let upstream = direct.addr().to_string();
                 let words = ["tls", &upstream, &folder.to_string_lossy()];
-                TlsKind::Relayed(Relay::start(&place::path("relay"), &words)?)
+                TlsKind::Relayed(Relay::start(built.path(RELAY)?, &words)?)
             }
         };
         Ok(Self { kind, authority })
@@ -156,11 +163,11 @@ impl Tls {
 }
 
 /// The installed server, with certificates, which this writes first.
-fn own(folder: &std::path::Path) -> Result<TlsKind> {
+fn own(folder: &std::path::Path, built: &Built) -> Result<TlsKind> {
     if servers::find_present(ServerKind::SystemRedis)?.is_none() {
         return Err("there is no redis-server here".into());
     }
-    let status = Command::new(place::path("relay"))
+    let status = Command::new(built.path(RELAY)?)
         .arg("certificates")
         .arg(folder)
         .status()?;
@@ -182,11 +189,9 @@ fn own(folder: &std::path::Path) -> Result<TlsKind> {
     Ok(TlsKind::Own(Box::new(server), port))
 }
 
-fn start_chunks(direct: &Server) -> Result<Relay> {
-    Relay::start(
-        &place::path("relay"),
-        &["chunks", &direct.addr().to_string()],
-    )
+fn start_chunks(direct: &Server, built: &Built) -> Result<Relay> {
+    let words = ["chunks", &direct.addr().to_string()];
+    Relay::start(built.path(RELAY)?, &words)
 }
 
 fn start_cluster() -> Result<Cluster> {
