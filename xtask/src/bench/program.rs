@@ -36,7 +36,7 @@ pub(super) struct Task {
 }
 
 /// The programs that were built.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Built {
     /// Whether they speak TLS.
     pub(super) with_tls: bool,

@@ -1,11 +1,10 @@
 //! The servers that the workloads run on: [`Servers`].
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::Command;
 
-use typedis_testkit::{Cluster, Server, ServerKind, servers};
+use typedis_testkit::{Cluster, OwnTls, Server, ServerKind, servers};
 
 use super::plan::{Via, Workload};
 use super::program::Built;
@@ -38,8 +37,8 @@ struct Tls {
 
 #[derive(Debug)]
 enum TlsKind {
-    /// A server that speaks TLS itself, and its TLS port.
-    Own(Box<Server>, u16),
+    /// A server that speaks TLS itself.
+    Own(Box<Server>),
     /// A relay in front of the plain server.
     Relayed(Relay),
 }
@@ -70,18 +69,33 @@ impl Servers {
         })
     }
 
-    /// Starts them again if the server ended during the last workload.
+    /// Starts them again if one of them ended during the last workload.
     pub(super) fn revive(&mut self) -> Result {
-        let answer = self
-            .direct
-            .connect()
-            .and_then(|mut raw| raw.call(&["PING"]));
-        if answer.is_err() {
-            screen::failure("The server is gone: starting another one");
+        if let Some(gone) = self.gone() {
+            screen::failure(&format!("{gone} is gone: starting all servers again"));
             self.built.with_tls = self.tls.is_some();
             *self = Self::start(&self.workloads, &self.built)?;
         }
         Ok(())
+    }
+
+    /// What does not answer, or has ended.
+    fn gone(&mut self) -> Option<&'static str> {
+        if !answers(&self.direct) {
+            return Some("The server");
+        }
+        if self.chunks.as_mut().is_some_and(|relay| !relay.is_running()) {
+            return Some("The relay that cuts replies into pieces");
+        }
+        let nodes = self.cluster.iter().flat_map(Cluster::nodes);
+        if !nodes.into_iter().all(|node| answers(node.server())) {
+            return Some("A node of the cluster");
+        }
+        let (runs, name) = match &mut self.tls.as_mut()?.kind {
+            TlsKind::Own(server) => (answers(server), "The server with TLS"),
+            TlsKind::Relayed(relay) => (relay.is_running(), "The relay that speaks TLS"),
+        };
+        (!runs).then_some(name)
     }
 
     /// The server with the data of a workload; `None` if it cannot be run here.
@@ -105,7 +119,7 @@ impl Servers {
                 let address = self.cluster.as_ref()?.addrs().into_iter().next();
                 address.map(|address| format!("redis://{address}"))
             }
-            Via::Tls => self.tls.as_ref().map(Tls::url),
+            Via::Tls => self.tls.as_ref().and_then(Tls::url),
         }
     }
 
@@ -117,7 +131,7 @@ impl Servers {
     /// How TLS is served, for the report.
     pub(super) fn tls_note(&self) -> &'static str {
         match self.tls.as_ref().map(|tls| &tls.kind) {
-            Some(TlsKind::Own(..)) => {
+            Some(TlsKind::Own(_)) => {
                 "Served by the installed redis-server, which speaks TLS itself."
             }
             Some(TlsKind::Relayed(_)) => {
@@ -149,16 +163,18 @@ impl Tls {
 
     fn server(&self) -> Option<&Server> {
         match &self.kind {
-            TlsKind::Own(server, _) => Some(server),
+            TlsKind::Own(server) => Some(server),
             TlsKind::Relayed(_) => None,
         }
     }
 
-    fn url(&self) -> String {
-        match &self.kind {
-            TlsKind::Own(_, port) => format!("rediss://127.0.0.1:{port}"),
-            TlsKind::Relayed(relay) => format!("rediss://{}", relay.address),
-        }
+    /// `None` if it has no address, as a server that was not asked to speak TLS.
+    fn url(&self) -> Option<String> {
+        let address = match &self.kind {
+            TlsKind::Own(server) => server.tls_addr()?.to_string(),
+            TlsKind::Relayed(relay) => relay.address.clone(),
+        };
+        Some(format!("rediss://{address}"))
     }
 }
 
@@ -174,19 +190,23 @@ fn own(folder: &std::path::Path, built: &Built) -> Result<TlsKind> {
     if !status.success() {
         return Err("no certificates".into());
     }
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port();
-    let file = |name| format!("\"{}\"", folder.join(name).display());
+    let read = |name| fs::read_to_string(folder.join(name));
+    let tls = OwnTls {
+        cert: read("cert.pem")?,
+        key: read("key.pem")?,
+        authority: read("ca.pem")?,
+    };
     let server = Server::builder(ServerKind::SystemRedis)
-        .line(format!("tls-port {port}"))
-        .line(format!("tls-cert-file {}", file("cert.pem")))
-        .line(format!("tls-key-file {}", file("key.pem")))
-        .line(format!("tls-ca-cert-file {}", file("ca.pem")))
-        .line("tls-auth-clients no")
+        .own_tls(tls)
         .start()?;
     data::fill(&server)?;
-    Ok(TlsKind::Own(Box::new(server), port))
+    Ok(TlsKind::Own(Box::new(server)))
+}
+
+/// Whether a server answers.
+fn answers(server: &Server) -> bool {
+    let answer = server.connect().and_then(|mut raw| raw.call(&["PING"]));
+    answer.is_ok()
 }
 
 fn start_chunks(direct: &Server, built: &Built) -> Result<Relay> {
@@ -207,4 +227,30 @@ fn start_plain(kind: ServerKind) -> Result<Server> {
         .start()?;
     data::fill(&server)?;
     Ok(server)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_ended_is_started_again_with_the_others() {
+        let plan = super::super::plan::workloads();
+        let uses = |via| plan.iter().copied().find(|one| one.via == via);
+        let workloads: Vec<Workload> = [Via::Direct, Via::Cluster]
+            .into_iter()
+            .filter_map(uses)
+            .collect();
+        let mut servers = Servers::start(&workloads, &Built::default()).unwrap();
+        assert_eq!(servers.gone(), None);
+        let nodes = servers.cluster.as_ref().unwrap().nodes();
+        nodes.first().unwrap().server().kill().unwrap();
+        assert_eq!(servers.gone(), Some("A node of the cluster"));
+        servers.revive().unwrap();
+        assert_eq!(servers.gone(), None);
+        servers.direct.kill().unwrap();
+        assert_eq!(servers.gone(), Some("The server"));
+    }
 }
