@@ -6,6 +6,7 @@
 //! - `reference`: all commands in the browser, and lines of redis-cli as Rust
 //! - `msrv`: the crates that users compile, with the oldest Rust that they may have
 //! - `package`: the crates as users get them, from their `.crate` files
+//! - `lacking`: what the tests leave out because this machine lacks something
 //! - `pages`: what the guide shows of other clients
 //! - `cargo`: running cargo, and reading what its tests report
 //! - `screen`: headings and marks, coloured on a terminal
@@ -19,6 +20,7 @@ mod cargo;
 mod ci;
 mod demo;
 mod fuzz;
+mod lacking;
 mod layers;
 mod msrv;
 mod package;
@@ -89,7 +91,7 @@ fn main() -> ExitCode {
         }
         Ok(Command::Demo { cluster }) => demo::run(cluster),
         Ok(Command::Servers { all }) => servers::run(all),
-        Ok(Command::Test(arguments)) => test::run(arguments),
+        Ok(Command::Test(arguments)) => test::run(arguments).and_then(|()| lacking::note_tests()),
         Ok(Command::Simulate(arguments)) => simulate::run(arguments),
         Ok(Command::Soak(arguments)) => soak::run(arguments),
         Ok(Command::Fuzz { minutes, targets }) => fuzz::run(minutes, &targets),

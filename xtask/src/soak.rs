@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::bench::plot::{self, Series};
-use crate::{Result, cargo, screen};
+use crate::{Result, cargo, lacking, screen};
 
 mod flat;
 
@@ -41,6 +41,8 @@ fn build(folder: &Path) -> Result<PathBuf> {
     let mut words = vec!["build", "--release", "--quiet", "--package", PACKAGE];
     if cargo::has_openssl() {
         words.extend(["--features", "tls"]);
+    } else {
+        screen::note(&format!("Left out: {}", lacking::NO_TLS));
     }
     let built = cargo::build_program(cargo::command(words), PACKAGE)?;
     let program = folder.join(PACKAGE);

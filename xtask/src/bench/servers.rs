@@ -6,10 +6,10 @@ use std::process::Command;
 
 use typedis_testkit::{Cluster, OwnTls, Server, ServerKind, servers};
 
+use super::data;
 use super::plan::{Via, Workload};
 use super::program::Built;
 use super::relay::Relay;
-use super::data;
 use crate::{Result, screen};
 
 /// The program of the relays.
@@ -84,7 +84,11 @@ impl Servers {
         if !answers(&self.direct) {
             return Some("The server");
         }
-        if self.chunks.as_mut().is_some_and(|relay| !relay.is_running()) {
+        if self
+            .chunks
+            .as_mut()
+            .is_some_and(|relay| !relay.is_running())
+        {
             return Some("The relay that cuts replies into pieces");
         }
         let nodes = self.cluster.iter().flat_map(Cluster::nodes);
