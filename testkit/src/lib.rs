@@ -24,6 +24,7 @@
 //! | a primary, a replica and three Sentinels | [`SentinelService`] |
 //! | a network that delays, splits, holds back and cuts | [`proxy::Proxy`] |
 //! | answers that no real server gives | [`fake::Fake`] |
+//! | an address that refuses connections | [`ClosedPort`] |
 //!
 //! # Where the servers come from
 //!
@@ -39,7 +40,7 @@
 //!
 //! | feature | default | adds |
 //! | --- | --- | --- |
-//! | `net` | yes | [`proxy`] and [`fake`], on tokio |
+//! | `net` | yes | [`proxy`], [`fake`] and [`ClosedPort`], on tokio |
 //! | `tls` | no | `tls`: certificates, and a proxy that puts TLS in front of a server; needs OpenSSL |
 //!
 //! # Layout
@@ -51,6 +52,7 @@
 //! - [`shared`](mod@shared): one server per kind for all tests of a process, one database for each test
 //! - [`proxy`]: a TCP proxy that delays, splits, withholds and cuts the bytes between a client and a server
 //! - [`fake`]: a scripted server, for answers that no real server can be made to give
+//! - `closed_port`: a port at which nothing listens
 //! - `tls` (feature `tls`): certificates, and a proxy that puts TLS in front of a server
 //! - [`raw`]: a plain blocking connection that speaks RESP2, independent of the client under test
 //! - [`error`]: what can go wrong, as sentences
@@ -63,6 +65,8 @@
 
 #[cfg(feature = "net")]
 mod accepting;
+#[cfg(feature = "net")]
+mod closed_port;
 pub mod cluster;
 #[doc(hidden)]
 pub mod docs;
@@ -84,6 +88,8 @@ pub mod simulation;
 #[cfg(feature = "tls")]
 pub mod tls;
 
+#[cfg(feature = "net")]
+pub use closed_port::ClosedPort;
 pub use cluster::{Cluster, ClusterBuilder, KeySpace, shared_cluster};
 #[doc(hidden)]
 pub use docs::{Argument, CommandDocs, ServerCommands};
