@@ -59,6 +59,7 @@
 //!
 //! For the tests of typedis itself, and not shown here:
 //! - `docs`: what a server says about its commands
+//! - `per_kind`: what the tests of a process share, one of each kind of server
 //! - `accepting`: the clients of a proxy or a scripted server
 //! - `resp`: what a scripted server sends, built from its parts
 //! - `simulation` (feature `simulation`): worlds in memory that repeat from a seed, in which the engine is tried
@@ -73,6 +74,7 @@ pub mod docs;
 pub mod error;
 #[cfg(feature = "net")]
 pub mod fake;
+mod per_kind;
 #[cfg(feature = "net")]
 pub mod proxy;
 pub mod raw;
