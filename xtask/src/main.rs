@@ -50,7 +50,7 @@ cargo xtask <command>
                      seed. A world in which a rule is broken is made smaller, and its events are printed
   soak [--minutes N] [--seed SEED]
                      load real servers over all handles for N minutes (60), cause a fault every few seconds, and check
-                     everything. It fails if a reply is wrong, something is lost or done twice, or if a line rises: the
+                     everything; on Linux only. It fails if a reply is wrong, something is lost or done twice, or if a line rises: the
                      median of memory, descriptors or tasks in the last quarter of the time may be 15 % and 12 (MiB) above
                      that in the second quarter. The report, the samples and the plots are in target/soak
   fuzz [--minutes N] [--target NAMES]

@@ -23,8 +23,12 @@ const PACKAGE: &str = "typedis-soak";
 
 const MEBIBYTE: f64 = (1 << 20) as f64;
 
+/// Where the program reads what it uses.
+const PROC: &str = "/proc/self/fd";
+
 /// Builds the program, runs it with these arguments, and judges what it used.
 pub(crate) fn run(arguments: Vec<OsString>) -> Result {
+    check(Path::new(PROC))?;
     let folder = cargo::target().join("soak");
     fs::create_dir_all(&folder)?;
     let program = build(&folder)?;
@@ -34,6 +38,16 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result {
     // It is plotted and judged also if a rule was broken.
     let judged = judge(&folder);
     ran.and(judged)
+}
+
+/// Said at once, and not after the build or an hour of load.
+fn check(proc: &Path) -> Result {
+    if proc.is_dir() {
+        Ok(())
+    } else {
+        let path = proc.display();
+        Err(format!("the soak runs on Linux only: it reads in {path} what it uses").into())
+    }
 }
 
 /// The program is copied, so that a build in the meantime does not replace it.
@@ -138,6 +152,14 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+
+    #[test]
+    fn a_system_that_does_not_tell_what_is_used_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(check(folder.path()).is_ok());
+        let error = check(&folder.path().join("proc")).unwrap_err().to_string();
+        assert!(error.contains("Linux only"), "{error}");
+    }
 
     #[test]
     fn samples_are_read_and_plotted() {
