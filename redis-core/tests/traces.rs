@@ -192,16 +192,13 @@ async fn spans_have_the_names_of_opentelemetry_and_show_no_argument() {
 async fn a_server_that_stays_down_does_not_fill_the_log() {
     let recorder = Recorder::default();
     let _guard = tracing::subscriber::set_default(recorder.clone());
-    // Nothing listens there: the port was taken a moment ago, and is not given away again so soon.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = port.local_addr().unwrap();
-    drop(port);
+    let nowhere = typedis_testkit::ClosedPort::new().unwrap();
     let pause = std::time::Duration::from_millis(1);
     let backoff = typedis_core::Backoff {
         first: pause,
         longest: pause,
     };
-    let config = Config::tcp("127.0.0.1", address.port())
+    let config = Config::tcp("127.0.0.1", nowhere.addr().port())
         .backoff(backoff)
         .command_timeout(std::time::Duration::from_secs(60));
     let conn = Connection::lazy(config).unwrap();

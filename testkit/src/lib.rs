@@ -24,6 +24,7 @@
 //! | a primary, a replica and three Sentinels | [`SentinelService`] |
 //! | a network that delays, splits, holds back and cuts | [`proxy::Proxy`] |
 //! | answers that no real server gives | [`fake::Fake`] |
+//! | an address that refuses connections | [`ClosedPort`] |
 //!
 //! # Where the servers come from
 //!
@@ -39,7 +40,7 @@
 //!
 //! | feature | default | adds |
 //! | --- | --- | --- |
-//! | `net` | yes | [`proxy`] and [`fake`], on tokio |
+//! | `net` | yes | [`proxy`], [`fake`] and [`ClosedPort`], on tokio |
 //! | `tls` | no | `tls`: certificates, and a proxy that puts TLS in front of a server; needs OpenSSL |
 //!
 //! # Layout
@@ -51,24 +52,29 @@
 //! - [`shared`](mod@shared): one server per kind for all tests of a process, one database for each test
 //! - [`proxy`]: a TCP proxy that delays, splits, withholds and cuts the bytes between a client and a server
 //! - [`fake`]: a scripted server, for answers that no real server can be made to give
+//! - `closed_port`: a port at which nothing listens
 //! - `tls` (feature `tls`): certificates, and a proxy that puts TLS in front of a server
 //! - [`raw`]: a plain blocking connection that speaks RESP2, independent of the client under test
 //! - [`error`]: what can go wrong, as sentences
 //!
 //! For the tests of typedis itself, and not shown here:
 //! - `docs`: what a server says about its commands
+//! - `per_kind`: what the tests of a process share, one of each kind of server
 //! - `accepting`: the clients of a proxy or a scripted server
 //! - `resp`: what a scripted server sends, built from its parts
 //! - `simulation` (feature `simulation`): worlds in memory that repeat from a seed, in which the engine is tried
 
 #[cfg(feature = "net")]
 mod accepting;
+#[cfg(feature = "net")]
+mod closed_port;
 pub mod cluster;
 #[doc(hidden)]
 pub mod docs;
 pub mod error;
 #[cfg(feature = "net")]
 pub mod fake;
+mod per_kind;
 #[cfg(feature = "net")]
 pub mod proxy;
 pub mod raw;
@@ -84,6 +90,8 @@ pub mod simulation;
 #[cfg(feature = "tls")]
 pub mod tls;
 
+#[cfg(feature = "net")]
+pub use closed_port::ClosedPort;
 pub use cluster::{Cluster, ClusterBuilder, KeySpace, shared_cluster};
 #[doc(hidden)]
 pub use docs::{Argument, CommandDocs, ServerCommands};

@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - `builder`: what can be set before the start, and the start itself
+//! - `port`: a port that belongs to one server, also while that is down
 //! - `process`: the child process and the watchdog that outlives this one
 //! - `tls_port`: a second port, on which it speaks TLS by itself
 //! - `configuration`: how words are written in its file
@@ -23,6 +24,7 @@ use crate::servers::ServerKind;
 mod builder;
 mod configuration;
 mod log;
+mod port;
 mod process;
 mod tls_port;
 
@@ -100,7 +102,7 @@ impl Server {
     /// The port that the server listens on.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.run().launch.port
+        self.run().launch.port.number
     }
 
     /// The address on which the server speaks TLS by itself, if [`ServerBuilder::own_tls`] asked for one.
@@ -108,7 +110,7 @@ impl Server {
     pub fn tls_addr(&self) -> Option<SocketAddr> {
         let run = self.run();
         let (port, _) = run.launch.tls.as_ref()?;
-        Some((Ipv4Addr::LOCALHOST, *port).into())
+        Some((Ipv4Addr::LOCALHOST, port.number).into())
     }
 
     /// The Unix socket that the server listens on, if [`ServerBuilder::unix_socket`] asked for one.
@@ -226,7 +228,7 @@ impl Server {
 }
 
 impl Run {
-    /// Starts it on its port. While it was away, the system may have given the port to somebody else for a moment.
+    /// Starts it on its port. While it was away, another program may have taken the port for a moment.
     fn start_again(&mut self, kind: ServerKind) -> Result<()> {
         let end = Instant::now() + PORT_WITHIN;
         loop {

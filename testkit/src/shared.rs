@@ -3,10 +3,7 @@
 //! Under `cargo test` the tests of a file share a process, and so a server. Under `cargo nextest` each test has
 //! its own process, and so its own server. In both cases a test sees only its own data.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use crate::error::Result;
+use crate::per_kind::PerKind;
 use crate::server::Server;
 use crate::servers::ServerKind;
 
@@ -41,38 +38,7 @@ impl Database {
     }
 }
 
-struct Slot {
-    server: OnceLock<Result<Server, String>>,
-    next: AtomicU32,
-}
-
-static SLOTS: [Slot; 7] = [const {
-    Slot {
-        server: OnceLock::new(),
-        next: AtomicU32::new(1),
-    }
-}; 7];
-
-fn slot(kind: ServerKind) -> &'static Slot {
-    let [
-        valkey9,
-        redis8,
-        redis8_10,
-        redis_stack,
-        valkey8,
-        redis6,
-        system,
-    ] = &SLOTS;
-    match kind {
-        ServerKind::Valkey9 => valkey9,
-        ServerKind::Redis8 => redis8,
-        ServerKind::Redis8_10 => redis8_10,
-        ServerKind::RedisStack => redis_stack,
-        ServerKind::Valkey8 => valkey8,
-        ServerKind::Redis6 => redis6,
-        ServerKind::SystemRedis => system,
-    }
-}
+static SERVERS: PerKind<Server> = PerKind::new();
 
 /// The server of a kind that all tests of this process share, started by the first that asks. DEBUG is allowed.
 ///
@@ -83,18 +49,10 @@ fn slot(kind: ServerKind) -> &'static Slot {
 #[must_use]
 #[track_caller]
 pub fn shared(kind: ServerKind) -> &'static Server {
-    let start = || {
-        let builder = Server::builder(kind).databases(DATABASES).debug_commands();
-        builder.start().map_err(|error| error.to_string())
-    };
-    match slot(kind).server.get_or_init(start) {
-        Ok(server) => server,
-        #[expect(
-            clippy::panic,
-            reason = "a test without its server fails, and says why"
-        )]
-        Err(error) => panic!("{error}"),
-    }
+    SERVERS.get(kind, || {
+        let builder = Server::builder(kind).databases(DATABASES);
+        builder.debug_commands().start()
+    })
 }
 
 /// An empty database for one test, on the server that [`shared`] returns.
@@ -108,7 +66,8 @@ pub fn shared(kind: ServerKind) -> &'static Server {
 #[track_caller]
 pub fn database(kind: ServerKind) -> Database {
     let server = shared(kind);
-    let number = slot(kind).next.fetch_add(1, Ordering::Relaxed);
+    // Database 0 is nobody's.
+    let number = SERVERS.next_part(kind) + 1;
     assert!(
         number < DATABASES,
         "a test process has used all {DATABASES} databases of its {kind}"

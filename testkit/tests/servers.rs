@@ -290,7 +290,18 @@ fn a_dropped_server_leaves_nothing() {
 
 #[test]
 fn a_server_dies_with_a_killed_holder() {
+    kill_the_holder(&[]);
+}
+
+#[test]
+fn a_paused_server_dies_with_a_killed_holder() {
+    kill_the_holder(&["paused"]);
+}
+
+/// Kills a process that holds a server, and waits until the server and its folder are gone.
+fn kill_the_holder(arguments: &[&str]) {
     let mut holder = Command::new(example("hold_server"))
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

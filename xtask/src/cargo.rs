@@ -88,7 +88,8 @@ pub(crate) fn build_program(command: Command, name: &str) -> Result<PathBuf> {
     }
 }
 
-fn executables(messages: &str) -> Vec<PathBuf> {
+/// The programs that cargo names in its messages.
+pub(crate) fn executables(messages: &str) -> Vec<PathBuf> {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())

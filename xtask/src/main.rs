@@ -6,6 +6,7 @@
 //! - `reference`: all commands in the browser, and lines of redis-cli as Rust
 //! - `msrv`: the crates that users compile, with the oldest Rust that they may have
 //! - `package`: the crates as users get them, from their `.crate` files
+//! - `lacking`: what the tests leave out because this machine lacks something
 //! - `pages`: what the guide shows of other clients
 //! - `cargo`: running cargo, and reading what its tests report
 //! - `screen`: headings and marks, coloured on a terminal
@@ -19,6 +20,7 @@ mod cargo;
 mod ci;
 mod demo;
 mod fuzz;
+mod lacking;
 mod layers;
 mod msrv;
 mod package;
@@ -48,7 +50,7 @@ cargo xtask <command>
                      seed. A world in which a rule is broken is made smaller, and its events are printed
   soak [--minutes N] [--seed SEED]
                      load real servers over all handles for N minutes (60), cause a fault every few seconds, and check
-                     everything. It fails if a reply is wrong, something is lost or done twice, or if a line rises: the
+                     everything; on Linux only. It fails if a reply is wrong, something is lost or done twice, or if a line rises: the
                      median of memory, descriptors or tasks in the last quarter of the time may be 15 % and 12 (MiB) above
                      that in the second quarter. The report, the samples and the plots are in target/soak
   fuzz [--minutes N] [--target NAMES]
@@ -89,7 +91,7 @@ fn main() -> ExitCode {
         }
         Ok(Command::Demo { cluster }) => demo::run(cluster),
         Ok(Command::Servers { all }) => servers::run(all),
-        Ok(Command::Test(arguments)) => test::run(arguments),
+        Ok(Command::Test(arguments)) => test::run(arguments).and_then(|()| lacking::note_tests()),
         Ok(Command::Simulate(arguments)) => simulate::run(arguments),
         Ok(Command::Soak(arguments)) => soak::run(arguments),
         Ok(Command::Fuzz { minutes, targets }) => fuzz::run(minutes, &targets),

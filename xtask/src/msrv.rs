@@ -17,13 +17,11 @@ const CRATES: [&str; 4] = [
 
 /// Checks the crates with the oldest compiler, or says that it is not here.
 pub(crate) fn check() -> Result {
-    let version = promised()?;
-    if !is_installed(&version) {
-        screen::note(&format!(
-            "Rust {version} is not installed (`rustup toolchain install {version}`): only clippy's `incompatible_msrv` was checked"
-        ));
+    if let Some(lacking) = lacking()? {
+        screen::note(&format!("Left out: {lacking}"));
         return Ok(());
     }
+    let version = promised()?;
     let mut command = Command::new("rustup");
     command
         .args(["run", &version, "cargo", "check", "--target-dir"])
@@ -34,6 +32,17 @@ pub(crate) fn check() -> Result {
         .env_remove("CARGO")
         .env_remove("RUSTUP_TOOLCHAIN");
     cargo::run(command)
+}
+
+/// What to say if that compiler is not here.
+pub(crate) fn lacking() -> Result<Option<String>> {
+    let version = promised()?;
+    let words = || {
+        format!(
+            "the oldest Rust: {version} is not installed (`rustup toolchain install {version}`), only clippy's `incompatible_msrv` was checked"
+        )
+    };
+    Ok((!is_installed(&version)).then(words))
 }
 
 /// The version that `Cargo.toml` names.

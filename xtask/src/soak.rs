@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::bench::plot::{self, Series};
-use crate::{Result, cargo, screen};
+use crate::{Result, cargo, lacking, screen};
 
 mod flat;
 
@@ -23,8 +23,12 @@ const PACKAGE: &str = "typedis-soak";
 
 const MEBIBYTE: f64 = (1 << 20) as f64;
 
+/// Where the program reads what it uses.
+const PROC: &str = "/proc/self/fd";
+
 /// Builds the program, runs it with these arguments, and judges what it used.
 pub(crate) fn run(arguments: Vec<OsString>) -> Result {
+    check(Path::new(PROC))?;
     let folder = cargo::target().join("soak");
     fs::create_dir_all(&folder)?;
     let program = build(&folder)?;
@@ -36,11 +40,23 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result {
     ran.and(judged)
 }
 
+/// Said at once, and not after the build or an hour of load.
+fn check(proc: &Path) -> Result {
+    if proc.is_dir() {
+        Ok(())
+    } else {
+        let path = proc.display();
+        Err(format!("the soak runs on Linux only: it reads in {path} what it uses").into())
+    }
+}
+
 /// The program is copied, so that a build in the meantime does not replace it.
 fn build(folder: &Path) -> Result<PathBuf> {
     let mut words = vec!["build", "--release", "--quiet", "--package", PACKAGE];
     if cargo::has_openssl() {
         words.extend(["--features", "tls"]);
+    } else {
+        screen::note(&format!("Left out: {}", lacking::NO_TLS));
     }
     let built = cargo::build_program(cargo::command(words), PACKAGE)?;
     let program = folder.join(PACKAGE);
@@ -136,6 +152,14 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+
+    #[test]
+    fn a_system_that_does_not_tell_what_is_used_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(check(folder.path()).is_ok());
+        let error = check(&folder.path().join("proc")).unwrap_err().to_string();
+        assert!(error.contains("Linux only"), "{error}");
+    }
 
     #[test]
     fn samples_are_read_and_plotted() {

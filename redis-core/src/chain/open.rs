@@ -4,6 +4,7 @@
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use crate::command::blame::Blame;
 use crate::command::{Args, CommandInfo, Keys, StateChange, command_info};
@@ -223,8 +224,10 @@ impl Drop for Open<'_> {
         if self.ended || self.exclusive.is_closed() {
             return;
         }
-        let mut call = self.exclusive.call(Args::lease(&DISCARD, Keys::Ignored));
-        if !call.submit() {
+        let mut args = Args::lease(&DISCARD, Keys::Ignored);
+        // With a deadline it could be given up while what was written before it is stuck, and what follows would be queued.
+        args.set_deadline(Duration::MAX);
+        if !self.exclusive.call(args).submit() {
             self.exclusive.connection().abort();
         }
     }

@@ -231,10 +231,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_that_refuses_gives_way_to_the_next() {
-        let closed = {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            listener.local_addr().unwrap()
-        };
+        // It has the port, and does not listen.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let closed = socket.local_addr().unwrap();
         let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let config = Config::tcp("localhost", 1);
         let addresses = vec![closed, closed, open.local_addr().unwrap()];

@@ -24,5 +24,7 @@ pub(crate) mod token;
 pub(crate) use chunk::{Chunk, Span};
 pub(crate) use fixed::{FixedWords, fixed_command};
 pub use limits::Limits;
+#[cfg(feature = "fuzzing")]
+pub(crate) use limits::ScanError;
 pub use names::Step;
 pub(crate) use reader::{FrameReader, ReadError};

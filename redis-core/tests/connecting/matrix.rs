@@ -2,7 +2,7 @@
 
 use typedis_core::{Address, Config, Connection, ConnectionEvent, Protocol, Run, Value};
 use typedis_testkit::servers::find;
-use typedis_testkit::{Server, ServerKind};
+use typedis_testkit::{Server, ServerBuilder, ServerKind};
 
 use crate::support::{at, event, quick, say, within, words};
 
@@ -34,17 +34,14 @@ impl Login {
     }
 }
 
-fn start(kind: ServerKind, login: Login, lines: &[&str]) -> Server {
-    let mut builder = Server::builder(kind)
+fn builder(kind: ServerKind, login: Login) -> ServerBuilder {
+    let builder = Server::builder(kind)
         .unix_socket()
         .line("user alice on >w/nder ~* &* +@all");
-    if login == Login::Password {
-        builder = builder.password("s3cret#");
+    match login {
+        Login::Password => builder.password("s3cret#"),
+        Login::Nobody | Login::User => builder,
     }
-    for line in lines {
-        builder = builder.line(*line);
-    }
-    builder.start().unwrap()
 }
 
 /// What has to hold on any connection, before and after its socket was lost.
@@ -159,7 +156,7 @@ mod secure {
 
 async fn all_logins(kind: ServerKind) {
     for login in LOGINS {
-        let server = start(kind, login, &[]);
+        let server = builder(kind, login).start().unwrap();
         sockets(&server, login, |protocol| protocol).await;
     }
 }
@@ -198,7 +195,8 @@ async fn redis_6() {
 async fn without_hello() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis6] {
         for login in LOGINS {
-            let server = start(kind, login, &["rename-command HELLO \"\""]);
+            let builder = builder(kind, login).line("rename-command HELLO \"\"");
+            let server = builder.start().unwrap();
             sockets(&server, login, |_| Protocol::Resp2).await;
         }
     }
@@ -234,40 +232,22 @@ async fn all_logins_with_its_own_tls(kind: ServerKind) {
     use typedis_testkit::tls::Authority;
 
     let authority = Authority::new("matrix").unwrap();
-    let identity = authority.server(&["127.0.0.1"]).unwrap();
+    let own = authority.node(&["127.0.0.1"]).unwrap();
     let client = authority.client("worker").unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, content: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, content).unwrap();
-        path.display().to_string()
-    };
-    let cert = file("cert.pem", identity.cert_pem());
-    let key = file("key.pem", identity.key_pem());
-    let ca = file("ca.pem", authority.pem());
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
     for login in LOGINS {
         for clients in ["no", "yes"] {
-            let lines = [
-                format!("tls-port {port}"),
-                format!("tls-cert-file {cert}"),
-                format!("tls-key-file {key}"),
-                format!("tls-ca-cert-file {ca}"),
-                format!("tls-auth-clients {clients}"),
-            ];
-            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-            let server = start(kind, login, &lines);
+            // The line that comes last counts.
+            let builder = builder(kind, login)
+                .own_tls(own.clone())
+                .line(format!("tls-auth-clients {clients}"));
+            let server = builder.start().unwrap();
             sockets(&server, login, |protocol| protocol).await;
             let mut tls = Tls::new().ca_pem(authority.pem()).system_roots(false);
             if clients == "yes" {
                 tls = tls.identity_pem(client.cert_pem(), client.key_pem());
             }
             for protocol in PROTOCOLS {
-                let config = at(([127, 0, 0, 1], port).into()).tls(tls.clone());
+                let config = at(server.tls_addr().unwrap()).tls(tls.clone());
                 examine(config, login, protocol, protocol).await;
             }
         }

@@ -486,6 +486,9 @@ async fn what_follows_an_exec_that_was_not_sent_is_no_part_of_the_transaction() 
     failed(soon("the long command", open.run(echo(&long))).await);
     let error = failed(soon("EXEC", open.exec()).await);
     assert_eq!(error.phase(), Phase::NotSent, "{error}");
+    // The transaction is discarded, for which there is no deadline: this one passes, and later than that would.
+    let error = failed(soon("what comes too late", own.run(echo("late"))).await);
+    assert_eq!(error.phase(), Phase::NotSent, "{error}");
     reads.notify_one();
     let last = own
         .run(echo("last"))

@@ -9,8 +9,8 @@ use typedis_core::{
     Config, Connection, ConnectionEvent, Event, Exclusive, Maintenance, Pool, Run, raw,
 };
 use typedis_testkit::fake::Fake;
-use typedis_testkit::push;
 use typedis_testkit::resp::Resp;
+use typedis_testkit::{ClosedPort, push};
 
 use crate::maintenance::{asking, greet, next_notice};
 use crate::support::*;
@@ -187,12 +187,6 @@ async fn a_repeated_announcement_moves_nothing_again() {
     assert_eq!(notices, 1);
 }
 
-/// A port of 127.0.0.1 at which nothing listens.
-fn closed_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 /// A connection to a place that has announced another, which was tried in vain. The place ends with the command "end".
 async fn after_a_failed_move(announcement: Resp) -> (Fake, Connection) {
     let fake = Fake::start(move |mut peer| {
@@ -229,7 +223,8 @@ async fn after_a_failed_move(announcement: Resp) -> (Fake, Connection) {
 /// The old socket is used for as long as it works, and then the configured address.
 #[tokio::test]
 async fn a_move_to_where_nothing_listens_leaves_the_old_place_in_use() {
-    let nowhere = format!("127.0.0.1:{}", closed_port());
+    let closed = ClosedPort::new().unwrap();
+    let nowhere = closed.addr().to_string();
     let announcement = push!["MOVING", 1, 60, nowhere.as_str()];
     let (_fake, conn) = after_a_failed_move(announcement).await;
     assert_eq!(say(&conn, "still").await, "0:still");
@@ -346,7 +341,8 @@ async fn subscriptions_go_along_and_their_readers_are_told() {
 /// It is closed while the new socket is on its way.
 #[tokio::test]
 async fn a_connection_that_is_closed_during_a_move_ends() {
-    let nowhere = format!("127.0.0.1:{}", closed_port());
+    let closed = ClosedPort::new().unwrap();
+    let nowhere = closed.addr().to_string();
     let old = scripted("old", move |_| {
         Some(push!["MOVING", 1, 60, nowhere.as_str()])
     })

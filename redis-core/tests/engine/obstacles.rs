@@ -6,17 +6,12 @@ use std::time::Duration;
 
 use typedis_core::{Backoff, Budget, Connection, Error, Obstacle, Phase, Pool, Protocol};
 use typedis_core::{Run, Timeout, raw};
+use typedis_testkit::ClosedPort;
 use typedis_testkit::fake::Fake;
 
 use crate::support::*;
 
 const SHORT: Duration = Duration::from_millis(60);
-
-/// A port on which nothing listens.
-fn nowhere() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
-}
 
 /// A server that accepts connections and says nothing.
 async fn silent() -> Fake {
@@ -65,7 +60,8 @@ async fn unreached<T: std::fmt::Debug>(
 
 #[tokio::test]
 async fn the_last_attempt_to_connect_is_told_for_whatever_waits_for_it() {
-    let address = nowhere();
+    let nowhere = ClosedPort::new().unwrap();
+    let address = nowhere.addr();
     let config = at(address).password("s3cret").command_timeout(SHORT);
     let (conn, sent) = (Connection::lazy(config.clone()).unwrap(), Phase::NotSent);
     unreached(address, sent, async || conn.run(incr("n")).await).await;
@@ -88,7 +84,8 @@ async fn the_last_attempt_to_connect_is_told_for_whatever_waits_for_it() {
 /// It is what keeps the budget full.
 #[tokio::test]
 async fn what_stands_in_line_while_there_is_no_connection_is_told_why() {
-    let address = nowhere();
+    let nowhere = ClosedPort::new().unwrap();
+    let address = nowhere.addr();
     let budget = Budget {
         commands: 1,
         ..Budget::default()
@@ -223,7 +220,9 @@ async fn an_obstacle_is_forgotten_once_there_is_a_connection() {
 /// Neither a URL nor a password is a part of it.
 #[tokio::test]
 async fn secrets_are_no_part_of_it() {
-    for address in [nowhere(), silent().await.addr()] {
+    let nowhere = ClosedPort::new().unwrap();
+    let silent = silent().await;
+    for address in [nowhere.addr(), silent.addr()] {
         let config = at(address).credentials("user", "s3cret");
         let conn = Connection::lazy(config).unwrap();
         let error = failed(conn.run(incr("n")).deadline(SHORT * 3).await);

@@ -202,8 +202,17 @@ async fn connections_that_come_and_go_leave_nothing_behind() {
 /// A worker that is blocked for longer than the bound of liveness is not the server's fault.
 #[tokio::test]
 async fn a_stalled_runtime_is_not_taken_for_a_dead_server() {
-    // Long enough that the server answers within a part of it, also beside other tests.
-    let bound = Duration::from_millis(400);
+    // A busy machine may need longer than the first bound, by the server's fault as it were; a mistake shows with each.
+    for milliseconds in [400, 1200, 3600] {
+        if outlives_stalls(Duration::from_millis(milliseconds)).await {
+            return;
+        }
+    }
+    panic!("the connection was given up because the runtime stalled");
+}
+
+/// Whether a connection with this bound is still the same one after a few stalls.
+async fn outlives_stalls(bound: Duration) -> bool {
     let (proxy, config) = proxied(&db()).await;
     let conn: Connection = connect(config.liveness(bound)).await;
     let before = id(&conn).await;
@@ -211,7 +220,9 @@ async fn a_stalled_runtime_is_not_taken_for_a_dead_server() {
         let mut call = conn.run(incr("n"));
         poll_once(&mut call).await;
         std::thread::sleep(3 * bound);
-        call.await.unwrap();
+        if call.await.is_err() {
+            return false;
+        }
     }
     // Also after the server was asked for a sign of life, which then comes late by our own fault.
     proxy.to_client().delay(bound / 3, bound / 3);
@@ -221,7 +232,7 @@ async fn a_stalled_runtime_is_not_taken_for_a_dead_server() {
         std::thread::sleep(3 * bound);
         ping_works(&conn).await;
     }
-    assert_eq!(id(&conn).await, before);
+    id(&conn).await == before
 }
 
 #[test]

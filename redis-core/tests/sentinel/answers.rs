@@ -9,7 +9,7 @@ use typedis_core::{
     SentinelCause, ServiceRole, raw,
 };
 use typedis_testkit::fake::Fake;
-use typedis_testkit::{Server, ServerKind, push};
+use typedis_testkit::{ClosedPort, Server, ServerKind, push};
 
 use crate::support::{by, naming, node, until, within};
 
@@ -135,10 +135,8 @@ async fn each_failure_has_its_cause() {
     })
     .await
     .unwrap();
-    let gone = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap()
-    };
+    let closed = ClosedPort::new().unwrap();
+    let gone = closed.addr();
 
     let (cause, text) = refusal(by("shoe", &[sentinel.addr()])).await;
     assert_eq!(cause, SentinelCause::UnknownService);

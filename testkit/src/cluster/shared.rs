@@ -3,11 +3,9 @@
 
 use std::fmt;
 use std::process;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Cluster;
-use crate::error::Result;
+use crate::per_kind::PerKind;
 use crate::servers::ServerKind;
 
 /// Keys of a shared cluster that no other test uses: all begin with the same few letters.
@@ -38,38 +36,7 @@ impl KeySpace {
     }
 }
 
-struct Place {
-    cluster: OnceLock<Result<Cluster, String>>,
-    next: AtomicU32,
-}
-
-static PLACES: [Place; 7] = [const {
-    Place {
-        cluster: OnceLock::new(),
-        next: AtomicU32::new(0),
-    }
-}; 7];
-
-fn place(kind: ServerKind) -> &'static Place {
-    let [
-        valkey9,
-        redis8,
-        redis8_10,
-        redis_stack,
-        valkey8,
-        redis6,
-        system,
-    ] = &PLACES;
-    match kind {
-        ServerKind::Valkey9 => valkey9,
-        ServerKind::Redis8 => redis8,
-        ServerKind::Redis8_10 => redis8_10,
-        ServerKind::RedisStack => redis_stack,
-        ServerKind::Valkey8 => valkey8,
-        ServerKind::Redis6 => redis6,
-        ServerKind::SystemRedis => system,
-    }
-}
+static CLUSTERS: PerKind<Cluster> = PerKind::new();
 
 /// Separate keys for one test, in a cluster of three primaries that all tests of this process share; the first test
 /// that asks starts it.
@@ -80,17 +47,8 @@ fn place(kind: ServerKind) -> &'static Place {
 #[must_use]
 #[track_caller]
 pub fn shared_cluster(kind: ServerKind) -> KeySpace {
-    let place = place(kind);
-    let start = || Cluster::start(kind).map_err(|error| error.to_string());
-    match place.cluster.get_or_init(start) {
-        Ok(cluster) => KeySpace {
-            cluster,
-            number: place.next.fetch_add(1, Ordering::Relaxed),
-        },
-        #[expect(
-            clippy::panic,
-            reason = "a test without its cluster fails, and says why"
-        )]
-        Err(error) => panic!("{error}"),
+    KeySpace {
+        cluster: CLUSTERS.get(kind, || Cluster::start(kind)),
+        number: CLUSTERS.next_part(kind),
     }
 }

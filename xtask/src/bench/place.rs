@@ -8,12 +8,8 @@ pub(super) fn folder() -> PathBuf {
     cargo::workspace().join("benches/peers")
 }
 
-/// Their own target folder, whatever the environment says of another one.
+/// Their own target folder, whatever the environment says of another one. Where in it the programs are, cargo says: see
+/// `Built`.
 pub(super) fn target() -> PathBuf {
     folder().join("target")
-}
-
-/// A program that was built.
-pub(super) fn path(id: &str) -> PathBuf {
-    target().join(format!("release/peer-{id}"))
 }

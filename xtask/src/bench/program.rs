@@ -1,7 +1,8 @@
 //! One run of one program.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use serde_json::Value;
 use super::data;
 use super::place;
 use super::plan::{Client, TYPEDIS, Via, Workload};
-use super::servers::Servers;
+use super::servers::{RELAY, Servers};
 use crate::{Result, cargo, screen};
 
 /// The longest time of a program; one that takes longer hangs.
@@ -35,16 +36,23 @@ pub(super) struct Task {
 }
 
 /// The programs that were built.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Built {
     /// Whether they speak TLS.
     pub(super) with_tls: bool,
-    programs: Vec<String>,
+    /// Where each is, by its name without `peer-`.
+    programs: BTreeMap<String, PathBuf>,
 }
 
 impl Built {
     pub(super) fn has(&self, program: &str) -> bool {
-        self.programs.iter().any(|one| one == program)
+        self.programs.contains_key(program)
+    }
+
+    /// Where a program is.
+    pub(super) fn path(&self, program: &str) -> Result<&Path> {
+        let path = self.programs.get(program).map(PathBuf::as_path);
+        path.ok_or_else(|| format!("peer-{program} was not built").into())
     }
 }
 
@@ -55,7 +63,7 @@ pub(super) fn build(workloads: &[Workload], clients: &[Client]) -> Result<Built>
     let with_tls = uses_tls && cargo::has_openssl();
     let mut programs: Vec<&str> = clients.iter().map(|client| client.program).collect();
     if workloads.iter().any(|one| one.via.is_relayed()) {
-        programs.push("relay");
+        programs.push(RELAY);
     }
     programs.sort_unstable();
     programs.dedup();
@@ -66,7 +74,7 @@ pub(super) fn build(workloads: &[Workload], clients: &[Client]) -> Result<Built>
     let (paths, succeeded) = cargo::build(command)?;
     let built = Built {
         with_tls,
-        programs: peers(&paths),
+        programs: peers(paths),
     };
     if !succeeded {
         let missing: Vec<&str> = programs
@@ -96,17 +104,19 @@ fn words(programs: &[&str], with_tls: bool) -> Vec<String> {
 }
 
 /// The programs of the peers among those that cargo made.
-fn peers(paths: &[PathBuf]) -> Vec<String> {
-    let names = paths.iter().filter_map(|path| path.file_stem()?.to_str());
-    names
-        .filter_map(|name| name.strip_prefix("peer-").map(str::to_owned))
-        .collect()
+fn peers(paths: Vec<PathBuf>) -> BTreeMap<String, PathBuf> {
+    let named = paths.into_iter().filter_map(|path| {
+        let name = path.file_stem()?.to_str()?.strip_prefix("peer-")?;
+        Some((name.to_owned(), path))
+    });
+    named.collect()
 }
 
 impl Task {
     /// Runs it; `None` if the client does not have this workload.
-    pub(super) fn run(self, servers: &Servers) -> Result<Option<Value>> {
-        let mut child = self.command(servers)?.spawn()?;
+    pub(super) fn run(self, built: &Built, servers: &Servers) -> Result<Option<Value>> {
+        let program = built.path(self.client.program)?;
+        let mut child = self.command(program, servers)?.spawn()?;
         let outcome = self.watch(&mut child, servers);
         // In any case it must not run beside the next one; it may have ended already.
         let _ = child.kill();
@@ -115,10 +125,10 @@ impl Task {
         Ok((outcome.get("unsupported").is_none()).then_some(outcome))
     }
 
-    fn command(self, servers: &Servers) -> Result<Command> {
+    fn command(self, program: &Path, servers: &Servers) -> Result<Command> {
         let via = self.client.via(self.workload);
         let url = servers.url(via).ok_or("no such server")?;
-        let mut command = Command::new(place::path(self.client.program));
+        let mut command = Command::new(program);
         command
             .args(["--url", &url])
             .args((via == Via::Cluster).then_some("--cluster"))
@@ -173,13 +183,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cargo_made_is_there() {
-        let paths = ["/target/release/peer-fred", "/target/release/other"];
+    fn programs_are_where_cargo_made_them() {
+        // Where cargo builds for a target that has a name, an old program may be in `/target/release`.
+        let fred = "/target/x86_64-unknown-linux-musl/release/peer-fred";
+        let paths = [fred, "/target/x86_64-unknown-linux-musl/release/other"];
         let built = Built {
             with_tls: false,
-            programs: peers(&paths.map(PathBuf::from)),
+            programs: peers(paths.map(PathBuf::from).into()),
         };
         assert!(built.has("fred") && !built.has("glide"));
+        assert_eq!(built.path("fred").ok(), Some(Path::new(fred)));
+        assert!(built.path("glide").is_err());
     }
 
     #[test]

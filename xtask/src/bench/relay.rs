@@ -34,6 +34,11 @@ impl Relay {
         }
         Ok(relay)
     }
+
+    /// Whether it has not ended.
+    pub(super) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
 }
 
 impl Drop for Relay {
@@ -41,5 +46,22 @@ impl Drop for Relay {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_relay_that_ended_is_noticed() {
+        let words = ["-c", "echo 127.0.0.1:1; read -r until_the_end"];
+        let mut relay = Relay::start(Path::new("sh"), &words).unwrap();
+        assert!(relay.is_running());
+        drop(relay.child.stdin.take());
+        relay.child.wait().unwrap();
+        assert!(!relay.is_running());
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::plan::{self, Choice, Client, FLOOR, Via, Workload};
-use super::program::{self, Task};
+use super::program::{self, Built, Task};
 use super::results::{Results, Run};
 use super::servers::Servers;
 use super::{Options, data};
@@ -76,6 +76,7 @@ impl Effort {
 /// The data that stays the same while workloads are run.
 struct Session<'a> {
     clients: Vec<Client>,
+    built: &'a Built,
     effort: Effort,
     begin: Instant,
     /// The call of this tool that the runs belong to.
@@ -91,7 +92,7 @@ pub(super) fn run(options: &Options, results: &mut Results) -> Result {
         .into_iter()
         .partition(|client| built.has(client.program));
     screen::step("Starting a server");
-    let mut servers = Servers::start(&workloads, built.with_tls)?;
+    let mut servers = Servers::start(&workloads, &built)?;
     // A part that is measured again keeps the description of the whole.
     if options.is_whole() || !results.is_described() {
         results.describe(&options.to_string(), options.quick);
@@ -108,6 +109,7 @@ pub(super) fn run(options: &Options, results: &mut Results) -> Result {
     let bar = progress(runs);
     let session = Session {
         clients,
+        built: &built,
         effort,
         begin: Instant::now(),
         id: SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
@@ -224,7 +226,7 @@ impl Session<'_> {
             client,
             ..
         } = task;
-        match task.run(servers) {
+        match task.run(self.built, servers) {
             Ok(Some(outcome)) => {
                 results.add(workload, threads, client, Run::new(outcome, self.id));
                 Ok(())

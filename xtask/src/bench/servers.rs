@@ -1,16 +1,19 @@
 //! The servers that the workloads run on: [`Servers`].
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::Command;
 
-use typedis_testkit::{Cluster, Server, ServerKind, servers};
+use typedis_testkit::{Cluster, OwnTls, Server, ServerKind, servers};
 
+use super::data;
 use super::plan::{Via, Workload};
+use super::program::Built;
 use super::relay::Relay;
-use super::{data, place};
 use crate::{Result, screen};
+
+/// The program of the relays.
+pub(super) const RELAY: &str = "relay";
 
 /// One server with data for almost everything; and, if a workload uses them, a relay that cuts its replies into pieces,
 /// a cluster, and TLS if possible.
@@ -20,8 +23,9 @@ pub(super) struct Servers {
     chunks: Option<Relay>,
     cluster: Option<Cluster>,
     tls: Option<Tls>,
-    /// What they were started for.
+    /// What they were started for, and with.
     workloads: Vec<Workload>,
+    built: Built,
 }
 
 /// A server behind TLS.
@@ -33,23 +37,23 @@ struct Tls {
 
 #[derive(Debug)]
 enum TlsKind {
-    /// A server that speaks TLS itself, and its TLS port.
-    Own(Box<Server>, u16),
+    /// A server that speaks TLS itself.
+    Own(Box<Server>),
     /// A relay in front of the plain server.
     Relayed(Relay),
 }
 
 impl Servers {
     /// Starts the servers of these workloads; TLS only if the programs support it.
-    pub(super) fn start(workloads: &[Workload], with_tls: bool) -> Result<Self> {
+    pub(super) fn start(workloads: &[Workload], built: &Built) -> Result<Self> {
         let uses = |via| workloads.iter().any(|one| one.via == via);
         let direct = start_plain(ServerKind::default())?;
         let chunks = uses(Via::Chunks)
-            .then(|| start_chunks(&direct))
+            .then(|| start_chunks(&direct, built))
             .transpose()?;
         let cluster = uses(Via::Cluster).then(start_cluster).transpose()?;
-        let tls = if with_tls {
-            Tls::start(&direct)
+        let tls = if built.with_tls {
+            Tls::start(&direct, built)
                 .map_err(|error| screen::failure(&format!("TLS is left out: {error}")))
                 .ok()
         } else {
@@ -61,20 +65,41 @@ impl Servers {
             cluster,
             tls,
             workloads: workloads.to_vec(),
+            built: built.clone(),
         })
     }
 
-    /// Starts them again if the server ended during the last workload.
+    /// Starts them again if one of them ended during the last workload.
     pub(super) fn revive(&mut self) -> Result {
-        let answer = self
-            .direct
-            .connect()
-            .and_then(|mut raw| raw.call(&["PING"]));
-        if answer.is_err() {
-            screen::failure("The server is gone: starting another one");
-            *self = Self::start(&self.workloads, self.tls.is_some())?;
+        if let Some(gone) = self.gone() {
+            screen::failure(&format!("{gone} is gone: starting all servers again"));
+            self.built.with_tls = self.tls.is_some();
+            *self = Self::start(&self.workloads, &self.built)?;
         }
         Ok(())
+    }
+
+    /// What does not answer, or has ended.
+    fn gone(&mut self) -> Option<&'static str> {
+        if !answers(&self.direct) {
+            return Some("The server");
+        }
+        if self
+            .chunks
+            .as_mut()
+            .is_some_and(|relay| !relay.is_running())
+        {
+            return Some("The relay that cuts replies into pieces");
+        }
+        let nodes = self.cluster.iter().flat_map(Cluster::nodes);
+        if !nodes.into_iter().all(|node| answers(node.server())) {
+            return Some("A node of the cluster");
+        }
+        let (runs, name) = match &mut self.tls.as_mut()?.kind {
+            TlsKind::Own(server) => (answers(server), "The server with TLS"),
+            TlsKind::Relayed(relay) => (relay.is_running(), "The relay that speaks TLS"),
+        };
+        (!runs).then_some(name)
     }
 
     /// The server with the data of a workload; `None` if it cannot be run here.
@@ -98,7 +123,7 @@ impl Servers {
                 let address = self.cluster.as_ref()?.addrs().into_iter().next();
                 address.map(|address| format!("redis://{address}"))
             }
-            Via::Tls => self.tls.as_ref().map(Tls::url),
+            Via::Tls => self.tls.as_ref().and_then(Tls::url),
         }
     }
 
@@ -110,7 +135,7 @@ impl Servers {
     /// How TLS is served, for the report.
     pub(super) fn tls_note(&self) -> &'static str {
         match self.tls.as_ref().map(|tls| &tls.kind) {
-            Some(TlsKind::Own(..)) => {
+            Some(TlsKind::Own(_)) => {
                 "Served by the installed redis-server, which speaks TLS itself."
             }
             Some(TlsKind::Relayed(_)) => {
@@ -125,16 +150,16 @@ impl Servers {
 
 impl Tls {
     /// By the installed server if it speaks TLS, otherwise by a relay.
-    fn start(direct: &Server) -> Result<Self> {
+    fn start(direct: &Server, built: &Built) -> Result<Self> {
         let folder = direct.folder().join("tls");
         fs::create_dir_all(&folder)?;
         let authority = folder.join("ca.pem");
-        let kind = match own(&folder) {
+        let kind = match own(&folder, built) {
             Ok(kind) => kind,
             Err(_) => {
                 let upstream = direct.addr().to_string();
                 let words = ["tls", &upstream, &folder.to_string_lossy()];
-                TlsKind::Relayed(Relay::start(&place::path("relay"), &words)?)
+                TlsKind::Relayed(Relay::start(built.path(RELAY)?, &words)?)
             }
         };
         Ok(Self { kind, authority })
@@ -142,51 +167,55 @@ impl Tls {
 
     fn server(&self) -> Option<&Server> {
         match &self.kind {
-            TlsKind::Own(server, _) => Some(server),
+            TlsKind::Own(server) => Some(server),
             TlsKind::Relayed(_) => None,
         }
     }
 
-    fn url(&self) -> String {
-        match &self.kind {
-            TlsKind::Own(_, port) => format!("rediss://127.0.0.1:{port}"),
-            TlsKind::Relayed(relay) => format!("rediss://{}", relay.address),
-        }
+    /// `None` if it has no address, as a server that was not asked to speak TLS.
+    fn url(&self) -> Option<String> {
+        let address = match &self.kind {
+            TlsKind::Own(server) => server.tls_addr()?.to_string(),
+            TlsKind::Relayed(relay) => relay.address.clone(),
+        };
+        Some(format!("rediss://{address}"))
     }
 }
 
 /// The installed server, with certificates, which this writes first.
-fn own(folder: &std::path::Path) -> Result<TlsKind> {
+fn own(folder: &std::path::Path, built: &Built) -> Result<TlsKind> {
     if servers::find_present(ServerKind::SystemRedis)?.is_none() {
         return Err("there is no redis-server here".into());
     }
-    let status = Command::new(place::path("relay"))
+    let status = Command::new(built.path(RELAY)?)
         .arg("certificates")
         .arg(folder)
         .status()?;
     if !status.success() {
         return Err("no certificates".into());
     }
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port();
-    let file = |name| format!("\"{}\"", folder.join(name).display());
+    let read = |name| fs::read_to_string(folder.join(name));
+    let tls = OwnTls {
+        cert: read("cert.pem")?,
+        key: read("key.pem")?,
+        authority: read("ca.pem")?,
+    };
     let server = Server::builder(ServerKind::SystemRedis)
-        .line(format!("tls-port {port}"))
-        .line(format!("tls-cert-file {}", file("cert.pem")))
-        .line(format!("tls-key-file {}", file("key.pem")))
-        .line(format!("tls-ca-cert-file {}", file("ca.pem")))
-        .line("tls-auth-clients no")
+        .own_tls(tls)
         .start()?;
     data::fill(&server)?;
-    Ok(TlsKind::Own(Box::new(server), port))
+    Ok(TlsKind::Own(Box::new(server)))
 }
 
-fn start_chunks(direct: &Server) -> Result<Relay> {
-    Relay::start(
-        &place::path("relay"),
-        &["chunks", &direct.addr().to_string()],
-    )
+/// Whether a server answers.
+fn answers(server: &Server) -> bool {
+    let answer = server.connect().and_then(|mut raw| raw.call(&["PING"]));
+    answer.is_ok()
+}
+
+fn start_chunks(direct: &Server, built: &Built) -> Result<Relay> {
+    let words = ["chunks", &direct.addr().to_string()];
+    Relay::start(built.path(RELAY)?, &words)
 }
 
 fn start_cluster() -> Result<Cluster> {
@@ -202,4 +231,30 @@ fn start_plain(kind: ServerKind) -> Result<Server> {
         .start()?;
     data::fill(&server)?;
     Ok(server)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_ended_is_started_again_with_the_others() {
+        let plan = super::super::plan::workloads();
+        let uses = |via| plan.iter().copied().find(|one| one.via == via);
+        let workloads: Vec<Workload> = [Via::Direct, Via::Cluster]
+            .into_iter()
+            .filter_map(uses)
+            .collect();
+        let mut servers = Servers::start(&workloads, &Built::default()).unwrap();
+        assert_eq!(servers.gone(), None);
+        let nodes = servers.cluster.as_ref().unwrap().nodes();
+        nodes.first().unwrap().server().kill().unwrap();
+        assert_eq!(servers.gone(), Some("A node of the cluster"));
+        servers.revive().unwrap();
+        assert_eq!(servers.gone(), None);
+        servers.direct.kill().unwrap();
+        assert_eq!(servers.gone(), Some("The server"));
+    }
 }

@@ -3,23 +3,16 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
-use std::{env, fs, thread};
+use std::{fs, thread};
 
 use super::{page, spec, translate};
+use crate::lacking::chromium;
 
 /// What a page that ran to its end says in its title.
 const DONE: &str = "DONE ";
-
-fn chromium() -> Option<PathBuf> {
-    let folders = env::var_os("PATH")?;
-    let names = ["chromium", "chromium-browser", "google-chrome"];
-    let mut programs =
-        env::split_paths(&folders).flat_map(|folder| names.map(|name| folder.join(name)));
-    programs.find(|path| path.is_file())
-}
 
 /// Loads the page with a script at its end, and gives what that puts into `window.result`.
 fn run(script: &str) -> Option<String> {
