@@ -6,7 +6,7 @@
 //! - `run`: the rounds: which program runs when, on which data
 //! - `program`: one run of one program
 //! - `servers`, `relay`: the servers that the programs connect to
-//! - `place`: where the programs are built
+//! - `place`: where the programs are built; `built`: those that were
 //! - `data`: the data on the server
 //! - `results`: the results, kept in `benches/results.json`
 //! - `compare`: medians and ratios of the results
@@ -17,6 +17,7 @@
 
 use crate::{Result, screen};
 
+mod built;
 mod compare;
 mod compile;
 mod data;

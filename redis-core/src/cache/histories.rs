@@ -8,7 +8,7 @@
 //!
 //! # Layout
 //!
-//! - `clusters`: the same on a cluster
+//! - `history`: what was written, read and reported, and the rule; `clusters`: the same on a cluster
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -6,7 +6,7 @@
 //! - `servers`: what servers report, and what they do not; `prefixes`: the broadcasting mode; `tracking`: when tracking is on
 //! - `cluster`: a cache over all nodes of a cluster
 //! - `races`, `order`, `unpolled`: reports and reads that come at the worst moment
-//! - `silence`, `deadlines`: what is not answered in time
+//! - `silence`, `deadlines`: what is not answered in time; `turns`: whoever reads from memory gives others their turn
 //! - `support`: what all of these use
 
 #![allow(

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::built::{self, Built};
 use super::plan::{self, Choice, Client, FLOOR, Via, Workload};
-use super::program::{self, Built, Task};
+use super::program::{self, Task};
 use super::results::{Results, Run};
 use super::servers::Servers;
 use super::{Options, data};
@@ -87,7 +88,7 @@ struct Session<'a> {
 pub(super) fn run(options: &Options, results: &mut Results) -> Result {
     let Choice { workloads, clients } = plan::choose(options)?;
     screen::step("Building the programs (once, some minutes)");
-    let built = program::build(&workloads, &clients)?;
+    let built = built::build(&workloads, &clients)?;
     let (clients, missing): (Vec<Client>, Vec<Client>) = clients
         .into_iter()
         .partition(|client| built.has(client.program));

@@ -6,14 +6,11 @@ use std::process::Command;
 
 use typedis_testkit::{Cluster, OwnTls, Server, ServerKind, servers};
 
+use super::built::{Built, RELAY};
 use super::data;
 use super::plan::{Via, Workload};
-use super::program::Built;
 use super::relay::Relay;
 use crate::{Result, screen};
-
-/// The program of the relays.
-pub(super) const RELAY: &str = "relay";
 
 /// One server with data for almost everything; and, if a workload uses them, a relay that cuts its replies into pieces,
 /// a cluster, and TLS if possible.
