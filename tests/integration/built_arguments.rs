@@ -182,12 +182,10 @@ async fn every_way_to_show_what_was_found_is_accepted() -> Result<()> {
         .highlight(mark)
         .await?;
     assert!(found.documents[0].fields["title"].starts_with("<i>hello</i>"));
-    for (summary, mark) in [(Summarize::new(), Highlight::new())] {
-        conn.ft_search::<Row>("shop", "hello")
-            .summarize(summary)
-            .highlight(mark)
-            .await?;
-    }
+    conn.ft_search::<Row>("shop", "hello")
+        .summarize(Summarize::new())
+        .highlight(Highlight::new())
+        .await?;
     conn.ft_dictadd("dictionary", ["helo"]).await?;
     for terms in [
         SpellcheckTerms::include("dictionary"),

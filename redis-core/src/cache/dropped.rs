@@ -102,6 +102,11 @@ impl Listeners {
         !self.is_watched.swap(true, Ordering::AcqRel)
     }
 
+    /// Nobody has that task any more.
+    pub(super) fn end_watch(&self) {
+        self.is_watched.store(false, Ordering::Release);
+    }
+
     /// Whoever has that task looks again.
     pub(super) fn look_again(&self) {
         self.changed.notify_one();

@@ -187,12 +187,11 @@ impl EachKey {
         Poll::Ready(self.join().map_or_else(|| self.ordinary(), Joined::Reply))
     }
 
-    /// Whether no change has been reported of what was brought before the last read: neither of what was kept, nor of what the reads of
+    /// Whether no change has been reported of what was found one after the other: neither of what was kept, nor of what the reads of
     /// others have brought, which were sent before its own. What one read brings alone is of one moment.
     fn is_current(&self) -> bool {
         let is_alone = self.reads.len() == 1;
         self.elements.iter().all(|element| match element {
-            Element::Kept(_) if self.reads.is_empty() => true,
             Element::Kept(kept) => {
                 let Place { source, subject } = &kept.place;
                 let epoch = source.standing.epoch();

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 pub(super) struct TrackedLine {
     pub(super) source: Arc<Source>,
     /// Ends the reports to the source.
-    _watch: InvalidationWatch,
+    watch: Option<InvalidationWatch>,
     claim: Claim,
 }
 
@@ -30,7 +30,7 @@ impl TrackedLine {
         let watch = link.hub().watch_invalidations(source.clone())?;
         Ok(Self {
             source,
-            _watch: watch,
+            watch: Some(watch),
             claim,
         })
     }
@@ -40,7 +40,9 @@ impl Drop for TrackedLine {
     /// The server need not report any more.
     fn drop(&mut self) {
         self.source.close();
-        // From here on no report reaches the cache.
+        // Before no report is heard any more, and after: meanwhile another thread may have begun anew.
+        self.source.disown();
+        self.watch = None;
         self.source.disown();
         // Also where it does not seem to: the read that told it to may have gone away since.
         self.claim.0.change(|queue| {

@@ -128,6 +128,8 @@ impl NodeSources {
         let number = map.number();
         self.present.store(Arc::new(Present { map, lines }));
         self.number.store(number, Ordering::Release);
+        // The lines that have left give their connections back before another map is taken over.
+        drop(before);
         drop(changing);
         self.shared.listeners.look_again();
         if is_forgotten {

@@ -32,22 +32,32 @@ pub(super) fn keep_reporting(inner: &Arc<Inner>) {
         return;
     }
     if shared.listeners.begin_watch() {
-        runtime::spawn(watch(Arc::downgrade(inner), shared.clone()));
+        runtime::spawn(watch(Arc::downgrade(inner), Watching(shared.clone())));
     } else {
         shared.listeners.look_again();
     }
 }
 
+/// The task of a [`watch`], which somebody else may take once this one has ended, or its runtime.
+struct Watching(Arc<Shared>);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.0.listeners.end_watch();
+    }
+}
+
 /// Turns tracking on wherever it is off, until the cache is gone.
-async fn watch(inner: Weak<Inner>, shared: Arc<Shared>) {
+async fn watch(inner: Weak<Inner>, watching: Watching) {
     let (first, longest) = PAUSES;
+    let listeners = &watching.0.listeners;
     let mut pause = first;
     loop {
-        let Some(reads) = inner.upgrade().map(|inner| enabling(&inner)) else {
+        let Some((reads, rest)) = inner.upgrade().map(|inner| next_look(&inner, pause)) else {
             return;
         };
-        let mut changed = pin!(shared.listeners.changed());
-        let mut trial = pin!(try_all(reads, pause));
+        let mut changed = pin!(listeners.changed());
+        let mut trial = pin!(try_all(reads, rest));
         let is_changed = poll_fn(|cx| match changed.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(true),
             Poll::Pending => trial.as_mut().poll(cx).map(|()| false),
@@ -57,6 +67,18 @@ async fn watch(inner: Weak<Inner>, shared: Arc<Shared>) {
             false => longest.min(pause * 2),
         };
     }
+}
+
+/// What is to be sent now, and how long nothing is done after it; `None` until something changes.
+fn next_look(inner: &Inner, pause: Duration) -> (Vec<Arc<SharedRead>>, Option<Duration>) {
+    let reads = enabling(inner);
+    let rest = match reads.is_empty() {
+        false => Some(pause),
+        // Nobody tells of a node that is new in the map.
+        true if inner.sources.have_slots() && inner.shared.listeners.are_there() => Some(PAUSES.1),
+        true => None,
+    };
+    (reads, rest)
 }
 
 /// A command for each socket whose server does not report yet, and may be told to.
@@ -83,11 +105,8 @@ fn ping(reads: &Arc<SharedReads>, source: &Arc<Source>) -> Arc<SharedRead> {
     SharedRead::whole(reads, Place { source, subject }, nothing.0, args)
 }
 
-/// Ends when all are answered and the pause is over; never if there are none.
-async fn try_all(mut reads: Vec<Arc<SharedRead>>, pause: Duration) {
-    if reads.is_empty() {
-        return std::future::pending().await;
-    }
+/// Ends when all are answered and the rest is over.
+async fn try_all(mut reads: Vec<Arc<SharedRead>>, rest: Option<Duration>) {
     poll_fn(|cx| {
         reads.retain(|read| read.poll(cx).is_pending());
         match reads.is_empty() {
@@ -96,5 +115,8 @@ async fn try_all(mut reads: Vec<Arc<SharedRead>>, pause: Duration) {
         }
     })
     .await;
-    tokio::time::sleep(pause).await;
+    match rest {
+        Some(rest) => tokio::time::sleep(rest).await,
+        None => std::future::pending().await,
+    }
 }

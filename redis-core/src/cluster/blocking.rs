@@ -57,7 +57,7 @@ impl Cluster {
     /// ```
     ///
     /// # Errors
-    /// A timeout, a failure to connect to the node, or a key that cannot be sent.
+    /// A timeout, a failure to connect to the node, a key that cannot be sent, or `Closed` while the cluster is being closed.
     #[doc(alias = "acquire")]
     pub async fn exclusive_for(&self, key: impl ToArg) -> Result<Exclusive> {
         let mut args = Args::new(&NOTHING, Keys::Slots);

@@ -115,7 +115,8 @@ impl Node {
     pub(super) fn alone(&self) -> Connection {
         let mut alone = self.alone.lock();
         match &*alone {
-            Some(known) if !known.is_closed() || self.was_shut() => known.clone(),
+            // One that is being closed ends by itself.
+            Some(known) if known.is_open() || self.was_shut() => known.clone(),
             _ => {
                 let made = self.make(self.connection.config().clone().for_itself());
                 *alone = Some(made.clone());

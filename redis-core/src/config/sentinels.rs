@@ -1,7 +1,7 @@
 //! What all connections of a configuration know about the Sentinels of its service: [`Sentinels`].
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use tokio::sync::Notify;
 
@@ -24,8 +24,10 @@ pub(crate) trait Guard: Send + Sync {
 }
 
 /// Shared by all clones of a configuration. It does not count when configurations are compared.
+///
+/// It is empty as long as nothing is known: most connections have no Sentinels, and they rest with little memory.
 #[derive(Clone, Default)]
-pub(crate) struct Sentinels(Arc<Shared>);
+pub(crate) struct Sentinels(Arc<OnceLock<Box<Shared>>>);
 
 #[derive(Default)]
 struct Shared {
@@ -49,7 +51,7 @@ struct Primary {
 
 /// Reports moves of a service, from the moment on at which it was made.
 pub(crate) struct Moves {
-    shared: Arc<Shared>,
+    sentinels: Sentinels,
     seen: u64,
 }
 
@@ -78,10 +80,10 @@ impl Primary {
 impl Moves {
     /// Resolves with the new primary when the service moves; a move that was seen before does not count.
     pub(crate) async fn next(&mut self) -> Address {
-        let shared = self.shared.clone();
+        let sentinels = self.sentinels.clone();
         loop {
             // It is made before the look: a move after the look wakes it.
-            let moved = shared.moved.notified();
+            let moved = sentinels.shared().moved.notified();
             if let Some(primary) = self.unseen() {
                 return primary;
             }
@@ -90,7 +92,7 @@ impl Moves {
     }
 
     fn unseen(&mut self) -> Option<Address> {
-        let primary = self.shared.primary.lock();
+        let primary = self.sentinels.shared().primary.lock();
         if primary.moves == self.seen {
             return None;
         }
@@ -115,9 +117,13 @@ struct Follower {
 }
 
 impl Sentinels {
+    fn shared(&self) -> &Shared {
+        self.0.get_or_init(Box::default)
+    }
+
     /// The Sentinels to ask, in order: first those that are known, then those that are configured.
     pub(crate) fn to_ask<'a>(&self, configured: impl Iterator<Item = &'a Address>) -> Vec<Address> {
-        let mut sentinels = self.0.state.lock().sentinels.clone();
+        let mut sentinels = self.shared().state.lock().sentinels.clone();
         for address in configured {
             if !sentinels.contains(address) {
                 sentinels.push(address.clone());
@@ -136,7 +142,7 @@ impl Sentinels {
     ) -> Vec<Address> {
         /// A service has a handful of Sentinels; one that names more than this is broken.
         const MOST: usize = 64;
-        let mut state = self.0.state.lock();
+        let mut state = self.shared().state.lock();
         let is_current = |address: &Address| {
             address == from
                 || others.contains(address)
@@ -153,7 +159,7 @@ impl Sentinels {
 
     /// From now on, this Sentinel is asked first.
     pub(crate) fn prefer(&self, sentinel: &Address) {
-        let mut state = self.0.state.lock();
+        let mut state = self.shared().state.lock();
         state.sentinels.retain(|known| known != sentinel);
         state.sentinels.insert(0, sentinel.clone());
     }
@@ -161,20 +167,22 @@ impl Sentinels {
     /// Reports the moves of the service from now on.
     pub(crate) fn moves(&self) -> Moves {
         Moves {
-            shared: self.0.clone(),
-            seen: self.0.primary.lock().moves,
+            sentinels: self.clone(),
+            seen: self.shared().primary.lock().moves,
         }
     }
 
     /// Removes a connection that lost its socket.
     pub(crate) fn forget(&self, link: Weak<dyn Follow>) {
         let is_other = |known: &Follower| !is_same(&known.link, &link);
-        self.0.state.lock().followers.retain(is_other);
+        if let Some(shared) = self.0.get() {
+            shared.state.lock().followers.retain(is_other);
+        }
     }
 
     /// Adds a connection that was just made to a node with the role that it `wants`.
     pub(crate) fn join(&self, link: Weak<dyn Follow>, at: &Address, wants: ServiceRole) {
-        let mut state = self.0.state.lock();
+        let mut state = self.shared().state.lock();
         state
             .followers
             .retain(|known| known.link.strong_count() > 0 && !is_same(&known.link, &link));
@@ -185,18 +193,18 @@ impl Sentinels {
         });
         drop(state);
         // The service may have moved between the answer and now.
-        self.0.joined.notify_one();
+        self.shared().joined.notify_one();
     }
 
     /// Resolves when a connection has been made.
     pub(crate) async fn joined(&self) {
-        self.0.joined.notified().await;
+        self.shared().joined.notified().await;
     }
 
     /// The task that watches the service for all connections. It is started if there is none, or if its runtime
     /// has ended.
     pub(crate) fn guard<G: Guard + 'static>(&self, start: impl FnOnce() -> G) -> Arc<dyn Guard> {
-        let mut state = self.0.state.lock();
+        let mut state = self.shared().state.lock();
         let known = state.guard.as_ref().and_then(Weak::upgrade);
         if let Some(guard) = known.filter(|guard| !guard.has_ended()) {
             return guard;
@@ -208,31 +216,31 @@ impl Sentinels {
 
     /// What it is worth that a Sentinel says this.
     pub(crate) fn judge(&self, claim: &Claim) -> Verdict {
-        claim.against(self.0.primary.lock().known.as_ref())
+        claim.against(self.shared().primary.lock().known.as_ref())
     }
 
     /// Whether an answer with this number is older than what is known.
     pub(crate) fn is_outdated(&self, epoch: Option<u64>) -> bool {
-        let primary = self.0.primary.lock();
+        let primary = self.shared().primary.lock();
         let known = primary.known.as_ref().and_then(|known| known.epoch);
         epoch.zip(known).is_some_and(|(said, known)| said < known)
     }
 
     /// The newest that a Sentinel said of the primary.
     pub(crate) fn known(&self) -> Option<Claim> {
-        self.0.primary.lock().known.clone()
+        self.shared().primary.lock().known.clone()
     }
 
     /// A connection was made to the node of a claim, which said that it is the primary. It moves no other connection; that is up
     /// to the watch.
     pub(crate) fn found(&self, claim: &Claim) {
-        self.0.primary.lock().take_over(claim);
+        self.shared().primary.lock().take_over(claim);
     }
 
     /// The service was removed from the Sentinels and added again, so its numbers begin again, with this claim. It does nothing if
     /// something else than `over` is known by now. Returns whether it counts.
     pub(crate) fn begin_anew(&self, claim: &Claim, by: &Address, over: &Claim) -> bool {
-        let mut primary = self.0.primary.lock();
+        let mut primary = self.shared().primary.lock();
         if primary.known.as_ref() != Some(over) {
             return false;
         }
@@ -246,7 +254,7 @@ impl Sentinels {
     /// node that does not have the role they want are told to leave it. A claim that has become outdated meanwhile does
     /// nothing.
     pub(crate) fn moved(&self, claim: &Claim, by: &Address) {
-        let mut known = self.0.primary.lock();
+        let mut known = self.shared().primary.lock();
         if !known.take_over(claim) {
             return;
         }
@@ -256,10 +264,10 @@ impl Sentinels {
         if is_another {
             // The others may learn about it later.
             self.prefer(by);
-            self.0.moved.notify_waiters();
+            self.shared().moved.notify_waiters();
         }
         let mut leaving = Vec::new();
-        self.0.state.lock().followers.retain(|follower| {
+        self.shared().state.lock().followers.retain(|follower| {
             let Some(link) = follower.link.upgrade() else {
                 return false;
             };
@@ -289,8 +297,10 @@ impl PartialEq for Sentinels {
 
 impl fmt::Debug for Sentinels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(&self.0.state.lock().sentinels)
-            .finish()
+        let mut list = f.debug_list();
+        if let Some(shared) = self.0.get() {
+            list.entries(&shared.state.lock().sentinels);
+        }
+        list.finish()
     }
 }

@@ -168,6 +168,9 @@ fn goes_again<L: Deref<Target = Link>>(
         if parts.chunks.first().is_some_and(is_redirect) {
             return false;
         }
+        if !payload.goes_again_later() {
+            return false;
+        }
         if payload.runs_code() && !parts.chunks.first().is_some_and(is_in_words_of_servers) {
             return false;
         }

@@ -112,6 +112,13 @@ impl Connection {
         self.link().has_ended()
     }
 
+    /// Whether it accepts commands: nobody has begun to close it.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_open(&self) -> bool {
+        let link = self.link();
+        link.with(&mut Vec::new(), |queue, _| queue.is_open())
+    }
+
     /// The number of commands that have no reply yet; a pipeline counts once.
     #[must_use]
     pub fn in_flight(&self) -> usize {

@@ -94,7 +94,7 @@ impl Pool {
     /// Waiting is fair and bounded by the command timeout.
     ///
     /// # Errors
-    /// A timeout, or a failure to connect.
+    /// A timeout, a failure to connect, or `Closed` while the pool is being closed.
     #[doc(alias = "acquire")]
     pub async fn exclusive(&self) -> Result<Exclusive> {
         Exclusive::lease(&self.inner.leases).await

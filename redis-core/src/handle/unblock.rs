@@ -38,6 +38,11 @@ impl Payload for Unblock<'_> {
         is_connected && self.shared.place.is_same(&self.leased.place)
     }
 
+    /// The caller looks first where the socket leads to.
+    fn goes_again_later(&self) -> bool {
+        false
+    }
+
     #[cfg(feature = "tracing")]
     fn summary(&self) -> crate::engine::inflight::Summary {
         self.command.summary()
@@ -71,9 +76,13 @@ pub(super) async fn ask(shared: &Link, leased: &Link, id: i64) -> Result<bool> {
     decode(poll_fn(|cx| exchange.poll(&mut unblock, cx)).await)
 }
 
-/// Whether its socket was lost before it was sent there.
-pub(super) fn was_not_sent(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::ConnectionLost(_)) && error.phase() == Phase::NotSent
+/// Whether nothing came of it: its socket was lost before it was sent there, or the server refused it for a reason that goes away.
+pub(super) fn may_ask_again(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::ConnectionLost(_) => error.phase() == Phase::NotSent,
+        ErrorKind::Server(refusal) => refusal.is_transient(),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -84,9 +93,13 @@ mod tests {
     use std::sync::Arc;
     use std::task::{Context, Poll, Waker};
 
+    use bytes::Bytes;
+    use tokio::time::Instant;
+
     use super::*;
     use crate::config::Config;
     use crate::engine::inflight::{Failure, Unanswered};
+    use crate::wire::Chunk;
 
     /// A link whose driver never runs here, with a socket to this place.
     fn link_to(place: &str) -> Arc<Link> {
@@ -111,7 +124,7 @@ mod tests {
     }
 
     fn is_unsent(outcome: Poll<Result<bool>>) -> bool {
-        matches!(outcome, Poll::Ready(Err(error)) if was_not_sent(&error))
+        matches!(outcome, Poll::Ready(Err(error)) if may_ask_again(&error))
     }
 
     #[tokio::test]
@@ -128,6 +141,18 @@ mod tests {
         lose(&shared);
         assert!(!has_output(&shared));
         assert!(is_unsent(asking.as_mut().poll(cx)));
+        // What the server refuses for now is not sent again without another look.
+        let busy = link_to("here");
+        let mut refused = pin!(ask(&busy, &here, 7));
+        assert!(refused.as_mut().poll(cx).is_pending());
+        busy.with(&mut Vec::new(), |queue, woken| {
+            let mut unanswered = Unanswered::default();
+            queue.take_output(&mut unanswered, Instant::now());
+            let refusal = Chunk::from(Bytes::from_static(b"-BUSY a script is running\r\n"));
+            queue.deliver_refusal(refusal, &unanswered, woken);
+        });
+        assert!(is_unsent(refused.as_mut().poll(cx)));
+        assert!(!has_output(&busy));
         // The next socket may lead elsewhere.
         assert!(is_unsent(pin!(ask(&shared, &here, 7)).poll(cx)));
         assert!(!has_output(&shared));

@@ -296,12 +296,10 @@ impl Wait {
             }
             match call.beside(self.unblock(id)).await {
                 Ok(true) => call.end().await,
-                Ok(false) => {
+                Err(error) if !unblock::may_ask_again(&error) => return Err(error),
+                Ok(false) | Err(_) => {
                     let _ = tokio::time::timeout(PAUSE, call.end()).await;
                 }
-                // The shared socket was lost before it was sent there.
-                Err(error) if unblock::was_not_sent(&error) => {}
-                Err(error) => return Err(error),
             }
         }
         Ok(())
@@ -314,7 +312,7 @@ impl Wait {
         let outcome = unblock::ask(shared.link(), leased.link(), id).await;
         let is_over = match &outcome {
             Ok(_) => true,
-            Err(error) => unblock::was_not_sent(error),
+            Err(error) => unblock::may_ask_again(error),
         };
         if is_over {
             self.lease.set_unblocking(false);

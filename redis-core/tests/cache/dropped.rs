@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use typedis_core::cache::Dropped;
@@ -170,4 +171,53 @@ async fn broadcasting_on_a_cluster_tells_what_any_node_reports() {
         set(&other, key, "1").await.unwrap();
         assert_eq!(next(&mut dropped).await, keys(&[key]));
     }
+}
+
+#[tokio::test]
+async fn broadcasting_tells_also_after_the_runtime_of_the_first_listener_has_ended() {
+    let server = server(ServerKind::Valkey9);
+    let other = connect(&server).await;
+    let line = Connection::open(at(server.port())).await.unwrap();
+    let cache = line.cached(Cache::default().broadcast(["k"])).unwrap();
+    let listener = cache.clone();
+    let short = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        // Nothing is sent from it.
+        runtime
+            .unwrap()
+            .block_on(async { drop(listener.dropped()) });
+    });
+    short.join().unwrap();
+    let mut dropped = cache.dropped();
+    assert_eq!(next(&mut dropped).await, Invalidation::All);
+    until_told(&mut dropped, "k1", &other).await;
+}
+
+#[tokio::test]
+async fn broadcasting_on_a_cluster_tells_of_a_node_that_is_new_though_nothing_is_read() {
+    let nodes = FakeCluster::start(2, |asked| match asked.command.name().as_str() {
+        "SET" if asked.node == 0 => Answer::moved(slot("k"), asked.addr(1)),
+        _ => Answer::Usual,
+    });
+    let nodes = nodes.await.unwrap();
+    nodes.assign(0..=16_383, 0);
+    let cluster = Cluster::open(nodes.url()).await.unwrap();
+    let cache = cluster.cached(Cache::default().broadcast(["k"])).unwrap();
+    let mut dropped = cache.dropped();
+    assert_eq!(next(&mut dropped).await, Invalidation::All);
+    // The pause after the first server was told to report is over.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_millis(100)).await;
+    tokio::time::resume();
+    tokio::task::yield_now().await;
+    nodes.assign(0..=16_383, 1);
+    // The map is learnt with a write.
+    set(&cache, "k", "1").await.unwrap();
+    until("the new node is told to report", || {
+        let node = nodes.node(1);
+        let mut sent = (0..node.connections()).flat_map(|number| node.received(number));
+        sent.any(|words| words.text(1) == "TRACKING")
+    })
+    .await;
+    assert_eq!(next(&mut dropped).await, Invalidation::All);
 }

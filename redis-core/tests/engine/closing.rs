@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use typedis_core::{Client, Close, ErrorKind, Pool, Protocol, Run, Script};
+use typedis_core::{Client, Close, ErrorKind, Pool, Protocol, Run, Script, raw};
 use typedis_testkit::fake::Fake;
 
 use crate::support::*;
@@ -158,4 +158,53 @@ async fn a_call_that_is_dropped_amid_its_pause_does_not_delay_the_end() {
         drop(call);
         assert!(soon("the end", closing).await.is_clean());
     }
+}
+
+/// Nobody else wakes the task of the socket then: neither a command that is sent nor a timer.
+#[tokio::test]
+async fn the_end_comes_once_the_last_call_has_taken_its_refusal_or_is_dropped() {
+    for takes in [true, false] {
+        let (sent, told) = (Arc::default(), Arc::default());
+        let fake = refusing_first("-NOSCRIPT none\r\n", &sent, &told).await;
+        let config = at(fake.addr()).protocol(Protocol::Resp2);
+        let conn = connect(config.liveness(None).command_timeout(None)).await;
+        let evalsha = raw("EVALSHA").arg("00").arg("0").reply::<String>();
+        let mut call = Box::pin(conn.run(evalsha).into_future());
+        assert!(poll_once(&mut call).await.is_none());
+        soon("the call is sent", sent.notified()).await;
+        let mut closing = Box::pin(conn.close().within(Duration::MAX).into_future());
+        assert!(poll_once(&mut closing).await.is_none());
+        settle().await;
+        told.notify_one();
+        until("it is refused", || conn.in_flight() == 0).await;
+        settle().await;
+        if takes {
+            assert!(soon("the call", call).await.is_err());
+        } else {
+            drop(call);
+        }
+        assert!(soon("the end", closing).await.is_clean());
+    }
+}
+
+#[tokio::test]
+async fn a_pipeline_of_scripts_that_is_answered_does_not_delay_the_end() {
+    let fake = Fake::answering(|_| "+done\r\n".into()).await.unwrap();
+    let conn = connect(at(fake.addr()).protocol(Protocol::Resp2)).await;
+    let script = Script::new("return 1");
+    let scripts = || {
+        let chain = conn.pipeline();
+        let chain = chain.run(script.call::<String>((), ()));
+        chain.run(script.call::<String>((), ()))
+    };
+    // Whoever has loaded a script calls it by its digest.
+    soon("both", scripts()).await.unwrap();
+    let sent = scripts().send();
+    until("it is answered", || conn.in_flight() == 0).await;
+    let closed = soon("the end", conn.close().within(Duration::MAX)).await;
+    assert!(closed.is_clean(), "{closed:?}");
+    assert_eq!(
+        soon("both", sent).await.unwrap(),
+        ("done".to_owned(), "done".to_owned())
+    );
 }

@@ -20,10 +20,8 @@ const RESERVED: [&str; 12] = [
 
 /// Methods of the handles themselves, which come before those of a trait: a call would mean them. The rows of WATCH are for other
 /// handles than `Pool::watch`.
-const OF_HANDLES: [&str; 41] = [
+const OF_HANDLES: [&str; 39] = [
     "abort",
-    "acquire",
-    "acquire_for",
     "available",
     "batch",
     "begin",
@@ -198,6 +196,18 @@ mod tests {
         );
     }
 
+    /// Whether users see a method.
+    fn is_shown(attributes: &[syn::Attribute]) -> bool {
+        let is_hidden = |attribute: &syn::Attribute| {
+            let meta = &attribute.meta;
+            meta.path().is_ident("doc")
+                && meta
+                    .require_list()
+                    .is_ok_and(|list| list.tokens.to_string() == "hidden")
+        };
+        !attributes.iter().any(is_hidden)
+    }
+
     /// The names of the public methods in the `impl`s of these types, in the files of a folder.
     fn methods(folder: &std::path::Path, types: &[&str], found: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -224,7 +234,8 @@ mod tests {
                 });
                 let public = item.items.iter().filter_map(|item| match item {
                     syn::ImplItem::Fn(function)
-                        if matches!(function.vis, syn::Visibility::Public(_)) =>
+                        if matches!(function.vis, syn::Visibility::Public(_))
+                            && is_shown(&function.attrs) =>
                     {
                         Some(&function.sig)
                     }

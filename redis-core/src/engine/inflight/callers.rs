@@ -80,10 +80,6 @@ impl Queue {
         place: Option<WaiterKey>,
         waker: Option<&Waker>,
     ) -> Submitted {
-        if !payload.fits(self.connected) {
-            place.into_iter().for_each(|place| self.line.leave(place));
-            return Submitted::Ended(Box::new(elsewhere()));
-        }
         let closing = std::mem::take(&mut self.closing);
         let submitted = self.submit(payload, terms, limit, place, waker);
         self.closing = closing;
@@ -298,6 +294,11 @@ impl Queue {
         self.driver.take()
     }
 
+    /// Whether new commands are accepted, as far as its end is concerned.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.closing && !self.has_ended()
+    }
+
     /// Whether nothing is queued or in flight. Without a socket, commands that no caller waits for
     /// do not count.
     pub(crate) fn is_idle(&mut self) -> bool {
@@ -321,7 +322,9 @@ impl Queue {
     /// The same for a link that ends when this is over: then the driver is woken. Where callers may go elsewhere, the cluster's code
     /// looks after outcomes that are not taken yet.
     pub(crate) fn is_kept(&mut self, driver: &Waker) -> bool {
-        !self.is_settled() || self.holds.any_until(driver)
+        // In any case: what is on its way may come to be held before the next look.
+        let is_held = self.holds.any_until(driver);
+        is_held || !self.is_settled()
     }
 
     /// Keeps the link from its end, for something that may be sent later.
@@ -386,14 +389,11 @@ impl Queue {
     /// What callers have queued or in flight: how many commands, and how many bytes. The client's own do not count.
     #[cfg(feature = "planted")]
     pub(crate) fn budgeted(&self) -> (usize, usize) {
-        let own = usize::from(matches!(self.alone, Alone::InFlight));
-        let is_own = |entry: &&Entry| entry.owner.is_own();
-        let entries = self.entries.iter().skip(own);
-        entries
-            .filter(|entry| !is_own(entry))
-            .fold((0, 0), |(count, bytes), entry| {
-                (count + 1, bytes + entry.bytes)
-            })
+        let entries = self.entries.iter();
+        let of_callers = entries.filter(|entry| !entry.owner.is_own());
+        of_callers.fold((0, 0), |(count, bytes), entry| {
+            (count + 1, bytes + entry.bytes)
+        })
     }
 
     #[inline]

@@ -29,7 +29,7 @@ impl Queue {
                 woken.extend(waker.take());
                 let mut parts = parts.take().unwrap_or_default();
                 (parts.error, parts.deadline) = (Some(failure), limit.moment());
-                if !self.routed {
+                if !self.routed && !owner.is_own() {
                     parts.hold(false, &self.holds);
                 }
                 *cell = Cell::Filled(Delivery::Parts(parts));

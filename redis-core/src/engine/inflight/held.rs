@@ -21,7 +21,7 @@ struct Counted {
     all: usize,
     /// Those of callers who wait for a reply.
     calls: usize,
-    /// The driver, if it waits for the last one to go.
+    /// The driver, if the link was told to end: it waits for the last one to go.
     driver: Option<Waker>,
 }
 
@@ -52,12 +52,11 @@ impl Holds {
         self.0.lock().all > 0
     }
 
-    /// The same; if so, the driver is woken when that is over.
+    /// The same. The driver is woken when nothing keeps the link any more, also if it is kept only after this look.
     pub(super) fn any_until(&self, driver: &Waker) -> bool {
         let mut counted = self.0.lock();
-        let any = counted.all > 0;
-        counted.driver = any.then(|| driver.clone());
-        any
+        counted.driver = Some(driver.clone());
+        counted.all > 0
     }
 
     /// How many calls keep the link.

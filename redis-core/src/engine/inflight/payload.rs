@@ -47,8 +47,12 @@ pub(crate) trait Payload {
     fn goes_again_in_part(&self) -> bool {
         true
     }
-    /// Whether it may be sent to what the link leads to now; asked of what is on its way, where it is queued.
+    /// Whether it may be sent to what the link leads to now; asked of a question of the client itself, where it is queued.
     fn fits(&self, _is_connected: bool) -> bool {
+        true
+    }
+    /// Whether it may be sent again after a pause, when the link may lead to another server.
+    fn goes_again_later(&self) -> bool {
         true
     }
     /// Adapts it to what the next socket leads to, before it is sent for the first time. Returns whether it is bound to
@@ -205,11 +209,11 @@ impl Parts {
         self.again.is_some() || self.error.is_some() || !is_final || self.lacks_script()
     }
 
-    /// Whether the caller may send it once more on the same link. `leads_on` says whether any reply is a reason for that.
+    /// Whether the caller may send it once more on the same link. `leads_on` says whether any error is a reason for that.
     fn may_stay(&self, leads_on: bool) -> bool {
         match &self.error {
             Some(failure) => matches!(failure, Failure::Lost(Phase::NotSent, ..)),
-            None => leads_on || self.again.is_some() || self.lacks_script(),
+            None => self.again.is_some() || self.lacks_script() || (leads_on && self.has_error()),
         }
     }
 
@@ -219,6 +223,13 @@ impl Parts {
         if self.may_stay(leads_on) {
             self.held = Some(holds.hold_for_call());
         }
+    }
+
+    /// Whether there may be an error among the replies.
+    fn has_error(&self) -> bool {
+        let mut replies = self.chunks.iter();
+        let has_line = |reply: &Chunk| memchr::memmem::find(reply, b"\n-").is_some();
+        replies.any(|reply| reply.starts_with(b"-") || has_line(reply))
     }
 
     fn lacks_script(&self) -> bool {

@@ -288,7 +288,7 @@ impl Queue {
                     all.was_lost = was_lost;
                     woken.extend(waker.take());
                     let mut all = parts.take().unwrap_or_default();
-                    if !self.routed {
+                    if !self.routed && !owner.is_own() {
                         all.hold(leads_on, &self.holds);
                     }
                     *cell = Cell::Filled(Delivery::Parts(all));

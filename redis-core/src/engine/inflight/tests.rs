@@ -377,6 +377,17 @@ fn questions_of_the_client_are_counted_right_through_losses() {
 }
 
 #[test]
+fn a_question_of_the_client_that_is_refused_for_now_keeps_nothing() {
+    let (mut queue, mut unanswered) = (Queue::new(Budget::default(), false), Unanswered::default());
+    let key = ask(&mut queue, once(b"QUESTION"), Limit::None);
+    queue.take_output(&mut unanswered, Instant::now());
+    queue.deliver_refusal(chunk(b"-LOADING now\r\n"), &unanswered, &mut Vec::new());
+    assert!(!is_kept(&mut queue));
+    assert_eq!(queue.unsettled(), 0);
+    assert!(queue.poll_cell(key, Waker::noop()).is_ready());
+}
+
+#[test]
 fn new_credentials_are_no_command_of_a_caller() {
     let (mut queue, mut unanswered) = (Queue::new(Budget::default(), false), Unanswered::default());
     let (now, mut woken) = (Instant::now(), Vec::new());
@@ -404,13 +415,14 @@ fn what_may_be_sent_once_more_keeps_the_link_until_that_is_decided() {
         bound: true,
         ..once(b"A")
     };
-    let answers: [(Commands, &'static [u8], bool); 5] = [
+    let answers: [(Commands, &'static [u8], bool); 6] = [
         (once(b"A"), b"-NOSCRIPT none\r\n", true),
         (once(b"A"), b"-LOADING now\r\n", true),
         (once(b"A"), b"-ERR no\r\n", false),
         (once(b"A"), b"+OK\r\n", false),
         // Behind the first there may be what says that a script is missing.
         (bound(), b"-ERR no\r\n", true),
+        (bound(), b"+OK\r\n", false),
     ];
     for (command, answer, keeps) in answers {
         let (mut queue, mut unanswered) =
