@@ -196,16 +196,14 @@ mod tests {
         );
     }
 
-    /// Whether users see a method.
-    fn is_shown(attributes: &[syn::Attribute]) -> bool {
-        let is_hidden = |attribute: &syn::Attribute| {
-            let meta = &attribute.meta;
-            meta.path().is_ident("doc")
-                && meta
-                    .require_list()
-                    .is_ok_and(|list| list.tokens.to_string() == "hidden")
+    /// Whether a method is there for users, and not only for the simulation.
+    fn is_for_users(attributes: &[syn::Attribute]) -> bool {
+        let is_planted = |attribute: &syn::Attribute| {
+            let list = attribute.meta.require_list();
+            attribute.path().is_ident("cfg")
+                && list.is_ok_and(|list| list.tokens.to_string().contains("planted"))
         };
-        !attributes.iter().any(is_hidden)
+        !attributes.iter().any(is_planted)
     }
 
     /// The names of the public methods in the `impl`s of these types, in the files of a folder.
@@ -235,7 +233,7 @@ mod tests {
                 let public = item.items.iter().filter_map(|item| match item {
                     syn::ImplItem::Fn(function)
                         if matches!(function.vis, syn::Visibility::Public(_))
-                            && is_shown(&function.attrs) =>
+                            && is_for_users(&function.attrs) =>
                     {
                         Some(&function.sig)
                     }
