@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use typedis_core::cluster::Cluster;
 use typedis_core::{Cache, Cached, Client, CommandInfo, Config, Connection, Request, Target};
@@ -110,7 +111,7 @@ fn show_ratio(what: &str, ratio: f64) {
     println!("  {what:<42} {ratio:>10.2}");
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -205,8 +206,31 @@ fn hits(server: &Server) {
 /// Hits in tasks, as the comparison with other clients has them: each task yields once in 64 reads.
 fn hits_in_tasks(server: &Server) {
     let (runtime, keys) = (runtime(), Arc::new(keys(KEYS)));
-    let quick = Arc::new(quick_cache::sync::Cache::<Bytes, Bytes>::new(2 * KEYS));
-    for key in &*keys {
+    let (quick, cache) = filled(server, &runtime, &keys);
+    for tasks in [1, 256] {
+        let [bare, hit] = measure(
+            HITS,
+            [
+                &mut || {
+                    runtime.block_on(all((0..tasks).map(|_| look_up(&quick, &keys, HITS / tasks))))
+                },
+                &mut || {
+                    runtime.block_on(all((0..tasks).map(|_| read(&cache, &keys, HITS / tasks))))
+                },
+            ],
+        );
+        show(&format!("quick_cache, bare lookup, {tasks} tasks"), bare);
+        show(&format!("typedis, hit into Bytes, {tasks} tasks"), hit);
+        show_ratio("against quick_cache", hit / bare);
+    }
+}
+
+type Quick = quick_cache::sync::Cache<Bytes, Bytes>;
+
+/// The bare library and a cache, with a value for each of these keys.
+fn filled(server: &Server, runtime: &Runtime, keys: &[String]) -> (Arc<Quick>, Cached<Connection>) {
+    let quick = Quick::new(2 * KEYS);
+    for key in keys {
         quick.insert(
             Bytes::from(key.clone()),
             Bytes::copy_from_slice(VALUE.as_bytes()),
@@ -214,42 +238,41 @@ fn hits_in_tasks(server: &Server) {
     }
     let (plain, cache) = runtime.block_on(open(server, Cache::default()));
     runtime.block_on(async {
-        set_all(&plain, &keys).await;
-        get_all(&cache, &keys).await;
+        set_all(&plain, keys).await;
+        get_all(&cache, keys).await;
     });
-    for tasks in [1, 256] {
-        let lookups = |_| {
-            let (quick, keys) = (quick.clone(), keys.clone());
-            async move {
-                for at in 0..HITS / tasks {
-                    drop(black_box(quick.get(keys[at % KEYS].as_bytes())));
-                    if at % 64 == 0 {
-                        tokio::task::yield_now().await;
-                    }
-                }
+    (Arc::new(quick), cache)
+}
+
+fn look_up(
+    quick: &Arc<Quick>,
+    keys: &Arc<Vec<String>>,
+    count: usize,
+) -> impl Future<Output = ()> + Send + 'static {
+    let (quick, keys) = (quick.clone(), keys.clone());
+    async move {
+        for at in 0..count {
+            drop(black_box(quick.get(keys[at % KEYS].as_bytes())));
+            if at % 64 == 0 {
+                tokio::task::yield_now().await;
             }
-        };
-        let reads = |_| {
-            let (cache, keys) = (cache.clone(), keys.clone());
-            async move {
-                for at in 0..HITS / tasks {
-                    drop(black_box(get(&cache, &keys[at % KEYS]).await));
-                    if at % 64 == 0 {
-                        tokio::task::yield_now().await;
-                    }
-                }
+        }
+    }
+}
+
+fn read(
+    cache: &Cached<Connection>,
+    keys: &Arc<Vec<String>>,
+    count: usize,
+) -> impl Future<Output = ()> + Send + 'static {
+    let (cache, keys) = (cache.clone(), keys.clone());
+    async move {
+        for at in 0..count {
+            drop(black_box(get(&cache, &keys[at % KEYS]).await));
+            if at % 64 == 0 {
+                tokio::task::yield_now().await;
             }
-        };
-        let [bare, hit] = measure(
-            HITS,
-            [
-                &mut || runtime.block_on(all((0..tasks).map(lookups))),
-                &mut || runtime.block_on(all((0..tasks).map(reads))),
-            ],
-        );
-        show(&format!("quick_cache, bare lookup, {tasks} tasks"), bare);
-        show(&format!("typedis, hit into Bytes, {tasks} tasks"), hit);
-        show_ratio("against quick_cache", hit / bare);
+        }
     }
 }
 
@@ -295,55 +318,40 @@ fn fields(server: &Server) {
     show_ratio("against one field", together / apart);
 }
 
-/// Hits on two threads: operations per second.
+/// Hits on two threads, in tasks as above: operations per second.
 fn threads(server: &Server) {
-    let keys = keys(KEYS);
-    let quick = quick_cache::sync::Cache::<Bytes, Bytes>::new(2 * KEYS);
-    for key in &keys {
-        quick.insert(
-            Bytes::from(key.clone()),
-            Bytes::copy_from_slice(VALUE.as_bytes()),
-        );
-    }
-    let shared = tokio::runtime::Builder::new_multi_thread()
+    let keys = Arc::new(keys(KEYS));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .expect("a runtime can be built");
-    let (plain, cache) = shared.block_on(open(server, Cache::default()));
-    shared.block_on(async {
-        set_all(&plain, &keys).await;
-        get_all(&cache, &keys).await;
-    });
-    let twice = |work: &(dyn Fn() + Sync)| {
+    let (quick, cache) = filled(server, &runtime, &keys);
+    let throughput = |work: &dyn Fn()| {
         let began = Instant::now();
-        std::thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(work))));
+        work();
         2.0 * HITS as f64 / began.elapsed().as_secs_f64()
     };
-    let (mut bare, mut hits): (f64, f64) = (0.0, 0.0);
-    for _ in 0..ROUNDS {
-        bare = bare.max(twice(&|| {
-            (0..HITS).for_each(|at| drop(black_box(quick.get(keys[at % KEYS].as_bytes()))));
-        }));
-        let began = Instant::now();
-        let tasks = [(); 2].map(|()| {
-            let (cache, keys) = (cache.clone(), keys.clone());
-            shared.spawn(async move {
-                for at in 0..HITS {
-                    drop(black_box(get(&cache, &keys[at % KEYS]).await));
-                }
-            })
-        });
-        shared.block_on(async {
-            for task in tasks {
-                task.await.expect("it ends");
-            }
-        });
-        hits = hits.max(2.0 * HITS as f64 / began.elapsed().as_secs_f64());
+    for tasks in [2, 256] {
+        let count = 2 * HITS / tasks;
+        let (mut bare, mut hits): (f64, f64) = (0.0, 0.0);
+        for _ in 0..ROUNDS {
+            let bare_work =
+                || runtime.block_on(all((0..tasks).map(|_| look_up(&quick, &keys, count))));
+            let hit_work = || runtime.block_on(all((0..tasks).map(|_| read(&cache, &keys, count))));
+            bare = bare.max(throughput(&bare_work));
+            hits = hits.max(throughput(&hit_work));
+        }
+        println!(
+            "{:<44} {bare:>10.0} /s",
+            format!("quick_cache, two threads, {tasks} tasks")
+        );
+        println!(
+            "{:<44} {hits:>10.0} /s",
+            format!("typedis, two threads, {tasks} tasks")
+        );
+        show_ratio("against quick_cache", hits / bare);
     }
-    println!("{:<44} {bare:>10.0} /s", "quick_cache, two threads");
-    println!("{:<44} {hits:>10.0} /s", "typedis, two threads");
-    show_ratio("against quick_cache", hits / bare);
 }
 
 /// Hits over a cluster of three nodes, and over one node.
