@@ -95,7 +95,7 @@ const OTHER_POLICIES: &[Exception] = &[
     (
         "MSETEX",
         "",
-        "the servers say that it can be split, and refuse keys of several slots; a condition holds for all keys together",
+        "the servers say that it can be split; Redis refuses keys of several slots, and Valkey 9.1.2 writes them where nobody finds them; a condition holds for all keys together",
     ),
 ];
 
