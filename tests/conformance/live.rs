@@ -78,11 +78,15 @@ async fn a_message_reaches_the_listeners_of_a_shard_channel() {
         let server = edition.start();
         let conn = server.connect(Protocol::Newest).await;
         server.raw().call(&["SSUBSCRIBE", "news"]).unwrap();
-        assert_eq!(
-            conn.spublish("news", "hello").await.unwrap(),
-            0,
-            "it left again"
-        );
+        // It has left again, which the server may see a little later.
+        let mut heard = 1;
+        for _ in 0..10_000 {
+            heard = conn.spublish("news", "hello").await.unwrap();
+            if heard == 0 {
+                break;
+            }
+        }
+        assert_eq!(heard, 0);
         let mut listener = server.raw();
         listener.call(&["SSUBSCRIBE", "news"]).unwrap();
         assert_eq!(conn.spublish("news", "hello").await.unwrap(), 1);
