@@ -5,6 +5,7 @@
 //! - `scheme`: the schemes, and what each leads to
 //! - `spilled`: passwords that were not percent-encoded
 
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use fluent_uri::Uri;
@@ -344,7 +345,8 @@ fn render(config: &Config, secrets: Secrets) -> String {
         Address::Tcp(host, port) => {
             url.push_str(&format!("{}://", scheme(config)));
             url.push_str(&userinfo(config, secrets));
-            if host.contains(':') {
+            // Any other name with colons is encoded: in brackets it could not be read again.
+            if host.parse::<Ipv6Addr>().is_ok() {
                 url.push_str(&format!("[{host}]:{port}"));
             } else {
                 url.push_str(&format!("{}:{port}", encoded::<encoder::RegName>(host)));

@@ -253,6 +253,15 @@ fn other_ways_to_write_the_same() {
 }
 
 #[test]
+fn a_host_with_colons_survives_being_written_as_a_url() {
+    for host in ["::1", "2001:db8::7", "fe80::1%eth0", "edu:+name", "a:b"] {
+        let config = Config::tcp(host, 7);
+        let url = config.to_url_with_secrets();
+        assert_eq!(Config::from_url(&url).unwrap(), config, "{url}");
+    }
+}
+
+#[test]
 fn an_empty_password_survives_being_written_as_a_url() {
     let plain = Config::tcp("localhost", 1);
     for config in [plain.clone().password(""), plain.credentials("ada", "")] {
