@@ -37,7 +37,7 @@ fn add_to(counter: &AtomicU32) -> bool {
 pub(super) struct KeyHash(pub(super) u64);
 
 impl KeyHash {
-    /// Over which of so many lanes the key is read.
+    /// The number of the lane that the key is read over, if there are `count` of them.
     #[inline]
     pub(super) fn lane(self, count: usize) -> usize {
         match count {

@@ -97,17 +97,17 @@ impl Listeners {
         listeners.iter().any(|inbox| inbox.strong_count() > 0)
     }
 
-    /// Takes the task of seeing to it that the servers report; `false` if somebody has it.
+    /// Notes that a task now makes the servers report. Returns `false` if there is such a task already.
     pub(super) fn begin_watch(&self) -> bool {
         !self.is_watched.swap(true, Ordering::AcqRel)
     }
 
-    /// Nobody has that task any more.
+    /// Notes that this task has ended.
     pub(super) fn end_watch(&self) {
         self.is_watched.store(false, Ordering::Release);
     }
 
-    /// Whoever has that task looks again.
+    /// Makes this task look again.
     pub(super) fn look_again(&self) {
         self.changed.notify_one();
     }

@@ -40,7 +40,7 @@ impl Drop for TrackedLine {
     /// The server need not report any more.
     fn drop(&mut self) {
         self.source.close();
-        // Before no report is heard any more, and after: meanwhile another thread may have begun anew.
+        // Twice: while the reports are being ended, a read on another thread may have turned tracking on once more.
         self.source.disown();
         self.watch = None;
         self.source.disown();

@@ -1,7 +1,8 @@
 //! Reports for those who listen, also while nothing is read: [`keep_reporting`].
 //!
 //! In the other modes a server reports only what was read, and a read turns tracking on. Where it broadcasts, it reports whatever
-//! is changed. So as long as somebody listens, a task turns tracking on wherever it is off, with a command that reads nothing.
+//! is changed. As long as somebody listens, a task turns tracking on for each server that does not report. It sends a command
+//! that reads nothing.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -38,7 +39,7 @@ pub(super) fn keep_reporting(inner: &Arc<Inner>) {
     }
 }
 
-/// The task of a [`watch`], which somebody else may take once this one has ended, or its runtime.
+/// Says that a [`watch`] is running. When it ends, or its runtime, the next listener can start another one.
 struct Watching(Arc<Shared>);
 
 impl Drop for Watching {

@@ -252,7 +252,8 @@ impl SharedRead {
         self.source.link.config.command_timeout
     }
 
-    /// Whether a failure is only that the time of the first caller is over: whoever has joined the read since has some left.
+    /// Whether the read failed because the first caller's time is over, while a caller who joined it later, at this moment, still has
+    /// time.
     #[cold]
     pub(super) fn leaves_time(&self, failure: &Failure, joined: Instant) -> bool {
         let limit = self.command_timeout();

@@ -161,7 +161,7 @@ impl Standing {
         self.hear(Moment(half.min(other.load(Ordering::SeqCst))));
     }
 
-    /// Begins anew, for another socket.
+    /// Forgets everything about the socket before: from here on it is the standing of another one.
     pub(super) fn restart(&self, epoch: u32) {
         self.renew(epoch, |_| Tracking::Off);
         for heard in [&self.heard, &self.by_replies, &self.by_reporter] {

@@ -23,7 +23,7 @@ struct Taken {
 }
 
 impl Standings {
-    /// Places for so many sockets at once.
+    /// `most` is how many sockets there may be at once.
     pub(super) fn new(most: u16) -> Self {
         Self {
             places: (0..most).map(|_| OnceLock::new()).collect(),
