@@ -2,7 +2,6 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -10,16 +9,6 @@ use serde_json::Value;
 use typedis_testkit::servers;
 
 use crate::Result;
-
-/// What the test binaries of one run reported, added up.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Report {
-    pub(crate) passed: u64,
-    pub(crate) failed: u64,
-    pub(crate) ignored: u64,
-    /// The names of failed tests, if they could be read: `--nocapture` may break their lines.
-    pub(crate) failures: Vec<String>,
-}
 
 /// A call of cargo in the workspace's folder.
 pub(crate) fn command<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
@@ -97,52 +86,6 @@ pub(crate) fn executables(messages: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Runs cargo, shows its output, and reads what its tests report. The second value is whether cargo succeeded.
-pub(crate) fn run_tests(mut command: Command) -> Result<(Report, bool)> {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("cannot start cargo: {error}"))?;
-    let mut report = Report::default();
-    if let Some(output) = child.stdout.take() {
-        let mut screen = io::stdout().lock();
-        for line in BufReader::new(output).split(b'\n') {
-            let line = line?;
-            screen.write_all(&line)?;
-            screen.write_all(b"\n")?;
-            report.read(&String::from_utf8_lossy(&line));
-        }
-    }
-    let status = child.wait()?;
-    Ok((report, status.success()))
-}
-
-impl Report {
-    /// Reads one line of the output of a test binary.
-    fn read(&mut self, line: &str) {
-        if let Some(counts) = line.strip_prefix("test result: ") {
-            self.passed += count(counts, " passed");
-            self.failed += count(counts, " failed");
-            self.ignored += count(counts, " ignored");
-        } else if let Some(name) = line
-            .strip_prefix("test ")
-            .and_then(|rest| rest.strip_suffix(" ... FAILED"))
-        {
-            self.failures.push(name.to_owned());
-        }
-    }
-}
-
-/// The number before a word, as in `ok. 5 passed; 0 failed; 1 ignored`.
-fn count(line: &str, word: &str) -> u64 {
-    let before = line.split_once(word).map_or("", |(before, _)| before);
-    before
-        .rsplit(' ')
-        .next()
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(0)
-}
-
 /// The command line, for people.
 fn words(command: &Command) -> String {
     let arguments = command
@@ -191,24 +134,6 @@ mod tests {
         assert_eq!(
             executables(messages),
             [Path::new("/elsewhere/release/typedis-soak")]
-        );
-    }
-
-    #[test]
-    fn the_output_of_tests_is_added_up() {
-        let mut report = Report::default();
-        let output = "running 3 tests\ntest a ... ok\ntest deep::b ... FAILED\ntest c ... ignored\n\
-                      test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out\n\
-                      test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n";
-        output.lines().for_each(|line| report.read(line));
-        assert_eq!(
-            report,
-            Report {
-                passed: 13,
-                failed: 1,
-                ignored: 1,
-                failures: vec!["deep::b".to_owned()],
-            }
         );
     }
 }

@@ -1,4 +1,12 @@
 //! `cargo xtask test`: first fetches the servers and shows the progress, then runs all tests.
+//!
+//! # Layout
+//!
+//! - `report`: what the output of tests says.
+//! - `watched`: runs cargo, and ends what hangs.
+
+mod report;
+mod watched;
 
 use std::ffi::OsString;
 use std::time::Instant;
@@ -11,8 +19,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result {
     servers::fetch_all()?;
     screen::step("Running the tests");
     let start = Instant::now();
-    let (report, succeeded) =
-        cargo::run_tests(cargo::command(complete(arguments, cargo::features())))?;
+    let (report, succeeded) = watched::run(cargo::command(complete(arguments, cargo::features())))?;
     let seconds = start.elapsed().as_secs_f64();
     let counts = format!(
         "{} passed, {} failed, {} ignored",

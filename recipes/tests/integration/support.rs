@@ -87,20 +87,23 @@ pub(crate) fn passes(error: &typedis::Error) -> bool {
     error.is_connection() || error.is_timeout() || error.is_retryable()
 }
 
-/// Evaluates a call again until the connection is not at fault. A macro, because the future of a function that takes a closure cannot be
-/// spawned.
+/// Evaluates a call again until the connection is not at fault; fails if that takes too long. A macro, because the future of a function that
+/// takes a closure cannot be spawned.
 macro_rules! insist {
-    ($call:expr) => {
+    ($call:expr) => {{
+        let end = tokio::time::Instant::now() + $crate::support::LONG;
         loop {
             match $call.await {
                 Ok(value) => break value,
-                Err(error) if $crate::support::passes(&error) => {
+                Err(error)
+                    if $crate::support::passes(&error) && tokio::time::Instant::now() < end =>
+                {
                     tokio::time::sleep(std::time::Duration::from_millis(1)).await;
                 }
                 Err(error) => panic!("{error}"),
             }
         }
-    };
+    }};
 }
 
 pub(crate) use insist;

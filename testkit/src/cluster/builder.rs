@@ -102,6 +102,7 @@ impl ClusterBuilder {
         let nodes = self.start_nodes(self.primaries * (self.replicas + 1))?;
         let (primaries, replicas) = nodes.split_at_checked(self.primaries).unwrap_or_default();
         give_out_slots(primaries)?;
+        give_out_epochs(&nodes)?;
         introduce(&nodes)?;
         for (index, replica) in replicas.iter().enumerate() {
             if let Some(primary) = primaries.get(index % self.primaries) {
@@ -187,7 +188,7 @@ impl Cluster {
     }
 }
 
-/// Shares the slots evenly, and gives each node its own epoch, so that the nodes need not agree on one first.
+/// Shares the slots evenly.
 fn give_out_slots(primaries: &[Arc<Node>]) -> Result<()> {
     let count = primaries.len();
     for (index, node) in primaries.iter().enumerate() {
@@ -197,6 +198,14 @@ fn give_out_slots(primaries: &[Arc<Node>]) -> Result<()> {
         let mut words = vec!["CLUSTER", "ADDSLOTS"];
         words.extend(slots.iter().map(String::as_str));
         node.call(&words)?;
+    }
+    Ok(())
+}
+
+/// Gives each node its own epoch, so that the nodes need not agree on one first. Those that become replicas get one too: they
+/// keep it, and one that came to have the epoch of its primary would take over with that, which the other nodes do not accept.
+fn give_out_epochs(nodes: &[Arc<Node>]) -> Result<()> {
+    for (index, node) in nodes.iter().enumerate() {
         node.call(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()])?;
     }
     Ok(())
