@@ -46,7 +46,7 @@ pub(super) async fn discover(config: &Config) -> Result<Topology> {
     for address in config.addresses() {
         let node = Node::new(config, address);
         let error = match ask(&node, config.connect_timeout).await {
-            Ok(topology) if topology.served() > 0 => return Ok(topology),
+            Ok(told) if told.topology.served() > 0 => return Ok(told.topology),
             Ok(_) => no_slots(address),
             Err(error) => error,
         };
@@ -85,26 +85,44 @@ fn no_slots(address: &Address) -> Error {
     Error::new(ErrorKind::Cluster(error), Phase::NotSent)
 }
 
+/// What a node tells of the cluster.
+struct Told {
+    topology: Topology,
+    /// Whether the node says that the cluster works. Where it does not, as in a part that is cut off, a node may not know what the others know.
+    works: bool,
+}
+
 /// Asks one node.
-async fn ask(node: &Node, patience: Duration) -> Result<Topology> {
+async fn ask(node: &Node, patience: Duration) -> Result<Told> {
     // Both are sent in one write.
     let slots = call(node, &CLUSTER_SLOTS, patience);
     let info = call(node, &CLUSTER_INFO, patience);
     let slots = slots.frame().await?;
     if let Some(error) = slots.reply().error() {
         return if is_no_cluster(error.message()) {
-            Ok(Topology::of_one(node.address.clone()))
+            let topology = Topology::of_one(node.address.clone());
+            Ok(Told {
+                topology,
+                works: true,
+            })
         } else {
             Err(Error::refused(error))
         };
     }
     let info = info.frame().await.ok();
-    let epoch = info.and_then(|info| epoch(&info)).unwrap_or_default();
+    let line = |name| info.as_ref().and_then(|info| line(info, name));
+    let epoch = line("cluster_current_epoch").and_then(|epoch| epoch.parse().ok());
     let config = node.connection().config();
-    Topology::from_slots(slots.reply(), epoch, &node.address, &|told| {
-        config.mapped(told)
+    let topology = Topology::from_slots(
+        slots.reply(),
+        epoch.unwrap_or_default(),
+        &node.address,
+        &|told| config.mapped(told),
+    );
+    Ok(Told {
+        topology: topology.map_err(|error| Error::decode(error, None))?,
+        works: line("cluster_state") != Some("fail"),
     })
-    .map_err(|error| Error::decode(error, None))
 }
 
 fn call<'a>(node: &'a Node, info: &'static CommandInfo, patience: Duration) -> Pending<'a> {
@@ -123,17 +141,11 @@ pub(super) fn is_no_cluster(message: &str) -> bool {
     message.contains("cluster support disabled") || message.starts_with("unknown command")
 }
 
-/// The epoch among the lines of CLUSTER INFO.
-fn epoch(info: &Frame) -> Option<u64> {
-    let reply = info.reply();
-    let text = reply.text()?.to_str().ok()?;
-    let line = |line: &str| {
-        line.strip_prefix("cluster_current_epoch:")?
-            .trim_end()
-            .parse()
-            .ok()
-    };
-    text.lines().find_map(line)
+/// What CLUSTER INFO says in one of its lines.
+fn line<'a>(info: &'a Frame, name: &str) -> Option<&'a str> {
+    let text = info.reply().text()?.to_str().ok()?;
+    let value = |line: &'a str| line.strip_prefix(name)?.strip_prefix(':');
+    text.lines().find_map(value).map(str::trim_end)
 }
 
 /// Keeps the map up to date for as long as there is a handle and the cluster is not closed.
@@ -285,12 +297,12 @@ enum Learned {
     Nothing,
     /// A state that is at least as new as the known one.
     Newest(Topology),
-    /// The newest of some states that are all older.
+    /// The newest of some states that are all older, or told by nodes for which the cluster does not work.
     Older(Topology),
 }
 
-/// Whether a state that is older than the known one is taken over. A node that is cut off tells such a state, and then it
-/// is wrong. So do all nodes of a cluster that was reset, and then it is right.
+/// Whether a state that is older than the known one, or told where the cluster does not work, is taken over. A node that is cut off tells
+/// such a state, and then it is wrong. So do all nodes of a cluster that was reset, and then it is right.
 #[derive(Debug, Default)]
 struct Doubt {
     /// Since when nodes have told nothing else.
@@ -311,31 +323,35 @@ impl Doubt {
     }
 }
 
-/// Asks nodes in random order until one answers. If it knows an older state than we do, asks some more, those first
-/// that redirects have named, and takes the newest answer.
+/// Asks nodes in random order until one answers. If it knows an older state than we do, or says that the cluster does not work, asks some
+/// more, those first that redirects have named, and takes the newest answer.
 async fn learn(shared: &Shared) -> Learned {
-    let mut told: Vec<Topology> = Vec::new();
+    let mut heard: Vec<Topology> = Vec::new();
     for node in witnesses(shared) {
         match ask(&node, PATIENCE).await {
-            Ok(topology) if topology.served() == 0 => {}
+            Ok(told) if told.topology.served() == 0 => {}
             // What redirects have told while the node was asked counts as well.
-            Ok(topology) if shared.routes().topology.yields_to(&topology, &node.address) => {
-                return Learned::Newest(topology);
+            Ok(told) if told.works && yields(shared, &told.topology, &node) => {
+                return Learned::Newest(told.topology);
             }
-            Ok(topology) => told.push(topology),
+            Ok(told) => heard.push(told.topology),
             Err(_) => sleep(Duration::ZERO).await,
         }
-        if told.len() >= WITNESSES {
+        if heard.len() >= WITNESSES {
             break;
         }
     }
-    match told.into_iter().max_by_key(Topology::epoch) {
+    match heard.into_iter().max_by_key(Topology::epoch) {
         None => Learned::Nothing,
         Some(topology) if topology.epoch() > shared.routes().topology.epoch() => {
             Learned::Newest(topology)
         }
         Some(topology) => Learned::Older(topology),
     }
+}
+
+fn yields(shared: &Shared, told: &Topology, node: &Node) -> bool {
+    shared.routes().topology.yields_to(told, &node.address)
 }
 
 /// The nodes in the order in which they are asked, and at last the configured servers.

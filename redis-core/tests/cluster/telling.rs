@@ -1,6 +1,7 @@
 //! What a cluster tells of itself: events, and its nodes one by one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use typedis_core::cluster::{Cluster, ClusterEvent, slot};
@@ -159,4 +160,39 @@ async fn a_large_cluster_costs_little() {
     }
     println!("a map of {NODES} nodes, with connecting: {opening:?}");
     println!("16,384 slots that move one by one, by quarters: {times:?}");
+}
+
+/// A part of a cluster may never hear of a replica that took over by force; what is left of one that is cut off does not either.
+#[tokio::test]
+async fn a_node_for_which_the_cluster_does_not_work_is_not_believed_while_another_one_says_that_it_works()
+ {
+    const FAILED: &str = "$43\r\ncluster_state:fail\r\ncluster_current_epoch:1\r\n";
+    let is_dead = Arc::new(AtomicBool::new(false));
+    let dead = is_dead.clone();
+    let fake = FakeCluster::start(3, move |asked| {
+        let is_dead = dead.load(Ordering::SeqCst);
+        let second = asked.command.text(1).to_ascii_uppercase();
+        match (asked.command.name().as_str(), asked.node) {
+            (_, 0) if is_dead => Answer::Close,
+            ("GET", _) => Answer::Reply(b"+v\r\n".to_vec()),
+            ("CLUSTER", 1) if is_dead && second == "INFO" => Answer::Reply(FAILED.into()),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    fake.assign(0..=99, 1);
+    fake.assign(100..=16_383, 0);
+    fake.set_replicas(0, &[2]);
+    let cluster = connect(&fake).await;
+    // Nodes that are connected are asked for the map first: this one.
+    let mut keys = (0..).map(|number| format!("k{number}"));
+    let key = keys.find(|key| slot(key) < 100).unwrap();
+    cluster.run(get(&key)).await.unwrap();
+    fake.keep_telling(1);
+    fake.assign(100..=16_383, 2);
+    fake.set_replicas(0, &[]);
+    is_dead.store(true, Ordering::SeqCst);
+    let value = soon("the new owner is found", cluster.run(get("foo"))).await;
+    assert_eq!(value.unwrap().as_deref(), Some("v"));
 }
