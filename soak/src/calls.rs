@@ -61,6 +61,8 @@ pub(crate) struct Caller {
     pub(crate) stalls: Arc<Stalls>,
     /// How long a call may take.
     limit: Duration,
+    /// No call times out sooner.
+    deadline: Duration,
 }
 
 impl Caller {
@@ -70,6 +72,7 @@ impl Caller {
             tally: Arc::clone(tally),
             stalls: Arc::clone(stalls),
             limit: DEADLINE,
+            deadline: DEADLINE,
         }
     }
 
@@ -77,6 +80,14 @@ impl Caller {
     pub(crate) fn within(&self, limit: Duration) -> Self {
         Self {
             limit,
+            ..self.clone()
+        }
+    }
+
+    /// The same for calls with a shorter deadline of their own.
+    pub(crate) fn with_deadline(&self, deadline: Duration) -> Self {
+        Self {
+            deadline,
             ..self.clone()
         }
     }
@@ -102,22 +113,7 @@ impl Caller {
         let result = self.wait(manner, work).await;
         let took = begin.elapsed();
         self.tally.took(took);
-        let (late, stood) = (
-            took.saturating_sub(self.limit + SLACK),
-            self.stalls.sum_of_late(),
-        );
-        if late > stood {
-            let end = match &result {
-                Some(Ok(_)) => "was answered".to_owned(),
-                Some(Err(error)) => format!("failed: {error}"),
-                None => "was dropped".to_owned(),
-            };
-            let text = format!(
-                "{}: a call took {took:?}, not {:?}, and {end}; timers were late by {stood:?}",
-                self.load, self.limit
-            );
-            self.tally.broke(Rule::Late, text);
-        }
+        self.check_time(took, result.as_ref());
         let outcome = match result {
             Some(Ok(value)) => Outcome::Done(value),
             Some(Err(error)) => self.failed(&error),
@@ -130,6 +126,32 @@ impl Caller {
             self.tally.unsure(commands);
         }
         outcome
+    }
+
+    /// Checks that a call did not end after its deadline, nor timed out before it.
+    fn check_time<T>(&self, took: Duration, result: Option<&Result<T, Error>>) {
+        let late = took.saturating_sub(self.limit + SLACK);
+        let stood = self.stalls.sum_of_late();
+        if late > stood {
+            let end = match result {
+                Some(Ok(_)) => "was answered".to_owned(),
+                Some(Err(error)) => format!("failed: {error}"),
+                None => "was dropped".to_owned(),
+            };
+            let text = format!(
+                "{}: a call took {took:?}, not {:?}, and {end}; timers were late by {stood:?}",
+                self.load, self.limit
+            );
+            self.tally.broke(Rule::Late, text);
+        }
+        if let Some(Err(error)) = result
+            && matches!(error.kind(), ErrorKind::Timeout)
+            && took < self.deadline
+        {
+            let (load, deadline) = (self.load, self.deadline);
+            let text = format!("{load}: a call ended after {took:?}, not {deadline:?}: {error}");
+            self.tally.broke(Rule::Early, text);
+        }
     }
 
     /// `None` if the call was dropped.

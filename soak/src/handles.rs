@@ -54,6 +54,10 @@ impl Opened {
 /// Opens all handles, and starts the load of each.
 pub(crate) async fn open(world: &World, works: &mut Works) -> typedis::Result<Opened> {
     let plain = |protocol| single(world.tcp.addr(), &world.password, protocol);
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(unused_mut, reason = "what is added speaks TLS")
+    )]
     let mut connections = vec![
         ("tcp3", typedis::connect(plain(Protocol::Newest)).await?),
         ("tcp2", typedis::connect(plain(Protocol::Resp2)).await?),

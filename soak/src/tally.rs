@@ -19,6 +19,8 @@ pub(crate) enum Rule {
     Repeated,
     /// Nothing waits past its deadline.
     Late,
+    /// Nothing times out before its deadline.
+    Early,
     /// Each error has a cause among the faults.
     Unexplained,
     /// What was broken works again when the fault is over.
@@ -30,11 +32,12 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Wrong,
         Self::Lost,
         Self::Repeated,
         Self::Late,
+        Self::Early,
         Self::Unexplained,
         Self::NotRecovered,
         Self::Stale,
@@ -48,6 +51,7 @@ impl Rule {
             Self::Lost => "lost",
             Self::Repeated => "repeated",
             Self::Late => "past the deadline",
+            Self::Early => "timed out before the deadline",
             Self::Unexplained => "errors without a cause",
             Self::NotRecovered => "not recovered",
             Self::Stale => "stale in a cache",

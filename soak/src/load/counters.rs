@@ -7,7 +7,7 @@ use typedis::{Error, Script};
 
 use super::count::Count;
 use super::{Handle, Load, Works, ask_at_rest};
-use crate::calls::{Caller, DEADLINE, Manner, Outcome};
+use crate::calls::{Caller, Manner, Outcome};
 
 /// How many counters one task has.
 const KEYS: usize = 4;
@@ -58,7 +58,7 @@ impl Counters {
         let client = &self.handle.client;
         match way {
             Way::Incr => client.incr(key).await,
-            Way::Deadline(deadline) => client.incr(key).deadline(deadline.min(DEADLINE)).await,
+            Way::Deadline(deadline) => client.incr(key).deadline(deadline).await,
             Way::Sent => client.incr(key).send().await,
             Way::Script => {
                 let none: [&str; 0] = [];
@@ -68,8 +68,13 @@ impl Counters {
     }
 
     async fn call(&self, key: &str) -> Outcome<i64> {
-        let increment = self.increment(key, Way::any());
-        self.caller.call_as(Manner::any(), 1, increment).await
+        let way = Way::any();
+        let caller = match way {
+            Way::Deadline(deadline) => self.caller.with_deadline(deadline),
+            Way::Incr | Way::Sent | Way::Script => self.caller.clone(),
+        };
+        let increment = self.increment(key, way);
+        caller.call_as(Manner::any(), 1, increment).await
     }
 }
 
