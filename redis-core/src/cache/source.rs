@@ -194,6 +194,12 @@ impl Invalidates for Source {
     fn end(&self, _: Cause, woken: &mut Vec<Waker>) {
         self.lost(woken);
     }
+
+    /// Where the server broadcasts, those who listen are told of everything, though nothing is read.
+    fn keeps_awake(&self) -> bool {
+        let broadcasts = !self.shared.settings.reports_in_order();
+        broadcasts && self.is_tracked() && self.shared.listeners.are_there()
+    }
 }
 
 impl Drop for Source {

@@ -1,0 +1,167 @@
+//! What a cache tells where servers broadcast: everything that is changed, also where nothing is read.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use typedis_core::cache::Dropped;
+use typedis_core::cluster::{Cluster, slot};
+use typedis_core::pubsub::Invalidation;
+use typedis_core::{Cache, Client, Config, Connection, Pool, Protocol, Run, raw};
+use typedis_testkit::ServerKind;
+use typedis_testkit::fake::{Answer, FakeCluster};
+
+use crate::dropped::{keys, next};
+use crate::support::*;
+
+fn broadcast() -> Cache {
+    Cache::default().broadcast(["k"])
+}
+
+async fn open(config: Config) -> Cluster {
+    Cluster::open(config.command_timeout(LONG)).await.unwrap()
+}
+
+/// How often this node was told to report.
+fn times_told(nodes: &FakeCluster, node: usize) -> usize {
+    let node = nodes.node(node);
+    let sent = (0..node.connections()).flat_map(|number| node.received(number));
+    sent.filter(|words| words.text(1) == "TRACKING" && words.text(2) == "ON")
+        .count()
+}
+
+/// Writes a key until it is told, once more each time that anything may have been missed.
+async fn until_told<C: Client>(dropped: &mut Dropped, key: &'static str, writer: &C) {
+    let write = || raw("SET").key(key).arg("1").reply::<()>();
+    writer.run(write()).await.unwrap();
+    while next(dropped).await != keys(&[key]) {
+        writer.run(write()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn broadcasting_tells_also_where_nothing_is_read() {
+    for kind in [ServerKind::Valkey9, ServerKind::Redis6] {
+        for protocol in [Protocol::Newest, Protocol::Resp2] {
+            let server = server(kind);
+            let other = connect(&server).await;
+            let line = Connection::open(at(server.port()).protocol(protocol));
+            let cache = line.await.unwrap().cached(broadcast());
+            let cache = cache.unwrap();
+            let mut dropped = cache.dropped();
+            // What was changed before the server was told to report is not known.
+            assert_eq!(next(&mut dropped).await, Invalidation::All);
+            until_told(&mut dropped, "k1", &other).await;
+            let kill = raw("CLIENT KILL").arg("TYPE").arg("normal");
+            let kill = kill.arg("SKIPME").arg("yes").reply::<u64>();
+            other.run(kill).await.unwrap();
+            assert_eq!(next(&mut dropped).await, Invalidation::All);
+            until_told(&mut dropped, "k2", &other).await;
+            drop(cache);
+            while dropped.next().await.is_some() {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn broadcasting_on_all_lanes_of_a_pool_tells_of_each_change_once() {
+    let server = server(ServerKind::Valkey9);
+    let other = connect(&server).await;
+    let pool = Pool::open(at(server.port()).lanes(3)).await.unwrap();
+    let cache = pool.cached(broadcast()).unwrap();
+    let mut dropped = cache.dropped();
+    for _ in 0..3 {
+        assert_eq!(next(&mut dropped).await, Invalidation::All);
+    }
+    assert_eq!(cache.stats().tracking, 3);
+    let listed = ["k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8", "k9"];
+    for key in listed.iter().cycle().take(30) {
+        set(&other, key, "1").await.unwrap();
+        assert_eq!(next(&mut dropped).await, keys(&[key]));
+    }
+}
+
+#[tokio::test]
+async fn broadcasting_on_a_cluster_tells_what_any_node_reports() {
+    let nodes = typedis_testkit::Cluster::start(ServerKind::Valkey9).unwrap();
+    let open = || open(Config::from_url(&nodes.url()).unwrap());
+    let other = open().await;
+    let cache = open().await.cached(broadcast()).unwrap();
+    let mut dropped = cache.dropped();
+    for _ in 0..3 {
+        assert_eq!(next(&mut dropped).await, Invalidation::All);
+    }
+    for key in ["k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8", "k9"] {
+        set(&other, key, "1").await.unwrap();
+        assert_eq!(next(&mut dropped).await, keys(&[key]));
+    }
+}
+
+#[tokio::test]
+async fn broadcasting_tells_also_after_the_runtime_of_the_first_listener_has_ended() {
+    let server = server(ServerKind::Valkey9);
+    let other = connect(&server).await;
+    let line = Connection::open(at(server.port())).await.unwrap();
+    let cache = line.cached(broadcast()).unwrap();
+    let listener = cache.clone();
+    let short = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        // Nothing is sent from it.
+        runtime
+            .unwrap()
+            .block_on(async { drop(listener.dropped()) });
+    });
+    short.join().unwrap();
+    let mut dropped = cache.dropped();
+    assert_eq!(next(&mut dropped).await, Invalidation::All);
+    until_told(&mut dropped, "k1", &other).await;
+}
+
+#[tokio::test]
+async fn broadcasting_on_a_cluster_tells_of_a_node_that_is_new_though_nothing_is_read() {
+    let nodes = FakeCluster::start(2, |asked| match asked.command.name().as_str() {
+        "SET" if asked.node == 0 => Answer::moved(slot("k"), asked.addr(1)),
+        _ => Answer::Usual,
+    });
+    let nodes = nodes.await.unwrap();
+    nodes.assign(0..=16_383, 0);
+    let cluster = Cluster::open(nodes.url()).await.unwrap();
+    let cache = cluster.cached(broadcast()).unwrap();
+    let mut dropped = cache.dropped();
+    assert_eq!(next(&mut dropped).await, Invalidation::All);
+    // The pause after the first server was told to report is over.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_millis(100)).await;
+    tokio::time::resume();
+    tokio::task::yield_now().await;
+    nodes.assign(0..=16_383, 1);
+    // The map is learnt with a write.
+    set(&cache, "k", "1").await.unwrap();
+    until("the new node is told", || times_told(&nodes, 1) > 0).await;
+    assert_eq!(next(&mut dropped).await, Invalidation::All);
+}
+
+/// Where nobody listens, sockets that are not used are closed.
+#[tokio::test]
+async fn broadcasting_on_a_cluster_keeps_its_sockets_while_nothing_is_sent() {
+    let nodes = FakeCluster::start(2, |_| Answer::Usual).await.unwrap();
+    let config = Config::from_url(&nodes.url()).unwrap();
+    let config = config.idle_timeout(Duration::from_millis(50));
+    let (cluster, other) = (open(config.clone()).await, open(config).await);
+    let cache = cluster.cached(broadcast()).unwrap();
+    let mut dropped = cache.dropped();
+    for _ in 0..2 {
+        assert_eq!(next(&mut dropped).await, Invalidation::All);
+    }
+    let sleeps = |cluster: &Cluster| cluster.stats().iter().all(|(_, node)| node.connected == 0);
+    for _ in 0..3 {
+        set(&other, "k", "1").await.unwrap();
+        until("the other handle has no socket", || sleeps(&other)).await;
+    }
+    assert_eq!((times_told(&nodes, 0), times_told(&nodes, 1)), (1, 1));
+    let told = poll_fn(|cx| Poll::Ready(pin!(dropped.next()).poll(cx))).await;
+    assert_eq!(told, Poll::Pending);
+    drop(dropped);
+    until("this handle has no socket either", || sleeps(&cluster)).await;
+}
