@@ -95,8 +95,8 @@ impl<C: Origin> Cached<C> {
     ///
     /// [`Invalidation::All`](crate::pubsub::Invalidation::All) comes where reports may have been missed: the socket was lost,
     /// the server does not report any more, or a slot of a cluster moved. The handle learns of a slot that moved when it is asked for
-    /// something that it may keep. Where it broadcasts, `All` also comes when a server begins to report: call this within a runtime of
-    /// tokio, and each server is told to, also while nothing is read; a new node of a cluster within a second.
+    /// something that it may keep. Where it broadcasts, `All` also comes when a server begins to report. Each server is told to, also while
+    /// nothing is read: a new node of a cluster within a second from when the cluster's map names it. The sockets stay open meanwhile.
     ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;

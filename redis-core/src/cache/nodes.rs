@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
 
 use super::line::{TrackedLine, is_taken};
 use super::shared::Shared;
@@ -135,6 +136,16 @@ impl NodeSources {
         if is_forgotten {
             self.shared.tell_now(&Invalidation::All);
         }
+    }
+
+    /// Has the map asked for.
+    pub(super) fn want_map(&self) {
+        self.cluster.want_map();
+    }
+
+    /// Where the sockets live.
+    pub(super) fn runtime(&self) -> &Handle {
+        self.cluster.runtime()
     }
 
     /// Calls `each` with every connection.

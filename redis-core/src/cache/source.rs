@@ -113,11 +113,10 @@ impl Source {
 
     /// Makes sure, in a task of its own, that the server has a client to send reports to, and that it is alive.
     pub(super) fn ask_for_reporter(self: &Arc<Self>) {
-        if tokio::runtime::Handle::try_current().is_ok()
-            && let Some(asking) = self.reporter.may_ask()
-        {
+        if let Some(asking) = self.reporter.may_ask() {
             let source = self.clone();
-            runtime::spawn(async move {
+            // Not on the runtime of whoever reads first: the socket for reports lives where the other one does.
+            runtime::spawn_on(self.link.hub().runtime(), async move {
                 let (config, now) = (&source.link.config, source.shared.clock.moment());
                 let reporter = &source.reporter;
                 let asked = reporter.ask(asking, config, source.clone(), &source.standing, now);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
+
 use super::handle::Cluster;
 use super::nodes::Node;
 use super::routes::Routes;
@@ -33,6 +35,16 @@ impl Cluster {
     /// Gives that right back.
     pub(crate) fn release_tracking(&self) {
         self.shared().release_tracking();
+    }
+
+    /// Where its tasks run: what is to last as long as the cluster belongs there.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.shared().runtime
+    }
+
+    /// Has the map asked for soon: a node may have failed, or none is known yet.
+    pub(crate) fn want_map(&self) {
+        self.shared().want_refresh();
     }
 
     /// The number of the present map.

@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -142,6 +143,39 @@ async fn broadcasting_on_a_cluster_tells_of_a_node_that_is_new_though_nothing_is
     assert_eq!(next(&mut dropped).await, Invalidation::All);
 }
 
+/// Nobody has looked at the new map, and a server that does not answer is waited for.
+#[tokio::test]
+async fn broadcasting_on_a_cluster_tells_of_a_node_that_is_new_though_another_one_hangs() {
+    let hung = AtomicUsize::new(usize::MAX);
+    let nodes = FakeCluster::start(3, move |asked| {
+        let words = asked.command;
+        if asked.node == 0 && words.text(1) == "TRACKING" {
+            hung.store(asked.connection, Ordering::SeqCst);
+        }
+        match words.name().as_str() {
+            _ if asked.node == 0 && asked.connection == hung.load(Ordering::SeqCst) => {
+                Answer::Silence
+            }
+            "SET" if asked.node == 1 => Answer::moved(slot("k"), asked.addr(2)),
+            _ => Answer::Usual,
+        }
+    });
+    let nodes = nodes.await.unwrap();
+    nodes.assign(0..=16_383, 0);
+    nodes.assign(slot("k")..=slot("k"), 1);
+    let config = Config::from_url(&nodes.url()).unwrap().liveness(None);
+    let config = config.command_timeout(None);
+    let cluster = Cluster::open(config).await.unwrap();
+    let cache = cluster.cached(broadcast()).unwrap();
+    let mut dropped = cache.dropped();
+    assert_eq!(next(&mut dropped).await, Invalidation::All);
+    nodes.assign(slot("k")..=slot("k"), 2);
+    set(&cluster, "k", "1").await.unwrap();
+    until("the new node is told", || times_told(&nodes, 2) > 0).await;
+    // The one that hangs is not told twice.
+    assert_eq!(times_told(&nodes, 0), 1);
+}
+
 /// Where nobody listens, sockets that are not used are closed.
 #[tokio::test]
 async fn broadcasting_on_a_cluster_keeps_its_sockets_while_nothing_is_sent() {
@@ -164,4 +198,58 @@ async fn broadcasting_on_a_cluster_keeps_its_sockets_while_nothing_is_sent() {
     assert_eq!(told, Poll::Pending);
     drop(dropped);
     until("this handle has no socket either", || sleeps(&cluster)).await;
+}
+
+#[tokio::test]
+async fn broadcasting_tells_also_where_a_cluster_has_no_map_yet() {
+    let nodes = FakeCluster::start(2, |_| Answer::Usual).await.unwrap();
+    let cluster = Cluster::lazy(nodes.url()).unwrap();
+    let cache = cluster.cached(broadcast()).unwrap();
+    let mut dropped = cache.dropped();
+    until("both nodes are told", || {
+        (0..2).all(|node| times_told(&nodes, node) > 0)
+    })
+    .await;
+    assert_eq!(next(&mut dropped).await, Invalidation::All);
+}
+
+#[tokio::test]
+async fn broadcasting_goes_on_when_the_runtime_of_the_first_of_two_listeners_ends() {
+    let server = server(ServerKind::Valkey9);
+    let other = connect(&server).await;
+    let line = Connection::open(at(server.port())).await.unwrap();
+    let cache = line.cached(broadcast()).unwrap();
+    let listener = cache.clone();
+    let (tracks, tracking) = tokio::sync::oneshot::channel();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let short = std::thread::spawn(move || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap().block_on(async {
+            let mut first = listener.dropped();
+            assert_eq!(next(&mut first).await, Invalidation::All);
+            tracks.send(()).unwrap();
+            ended.await.unwrap();
+        });
+    });
+    tracking.await.unwrap();
+    let mut dropped = cache.dropped();
+    end.send(()).unwrap();
+    short.join().unwrap();
+    let kill = raw("CLIENT KILL").arg("TYPE").arg("normal");
+    let kill = kill.arg("SKIPME").arg("yes").reply::<u64>();
+    other.run(kill).await.unwrap();
+    assert_eq!(next(&mut dropped).await, Invalidation::All);
+    until_told(&mut dropped, "k1", &other).await;
+}
+
+/// Who listens need not be within a runtime: the connection is.
+#[tokio::test]
+async fn broadcasting_tells_who_asks_for_it_outside_of_a_runtime() {
+    let server = server(ServerKind::Valkey9);
+    let line = Connection::open(at(server.port())).await.unwrap();
+    let cache = line.cached(broadcast()).unwrap();
+    let listener = cache.clone();
+    let outside = std::thread::spawn(move || listener.dropped());
+    let mut dropped = outside.join().unwrap();
+    assert_eq!(next(&mut dropped).await, Invalidation::All);
 }

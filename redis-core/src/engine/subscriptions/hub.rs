@@ -103,6 +103,11 @@ impl Hub {
         self.state.lock().commands = Some(commands);
     }
 
+    /// Where its connection lives: what is to last as long as the connection belongs there.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
     // ---- the subscribers' side ----
 
     /// Subscribes; the ticket gets the outcome.
