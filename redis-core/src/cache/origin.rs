@@ -40,16 +40,16 @@ pub enum Lines {
 impl Lines {
     /// How many of them there may be at once.
     pub(super) fn most(&self) -> u16 {
-        /// There are hardly more than a thousand nodes with slots in a cluster.
+        /// Of the primaries of a cluster: there are hardly more than a thousand.
         #[cfg(feature = "cluster")]
-        const NODES: u16 = 2048;
+        const PRIMARIES: u16 = 2048;
         match self {
             Self::Connection(_) => 1,
             Self::Lanes(lanes) => u16::try_from(lanes.len())
                 .unwrap_or(u16::MAX)
                 .min(Bounds::PLACES),
             #[cfg(feature = "cluster")]
-            Self::Nodes(_) => NODES,
+            Self::Nodes(_) => PRIMARIES,
         }
     }
 

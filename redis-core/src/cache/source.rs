@@ -54,9 +54,7 @@ impl Source {
     /// The cache has too many connections.
     pub(super) fn new(link: Arc<Link>, shared: Arc<Shared>, lane: Lane) -> Result<Self> {
         let enlisted = shared.enlist();
-        let (place, standing) = enlisted.ok_or_else(|| {
-            Error::usage("the cache has too many connections; give the handle fewer lanes")
-        })?;
+        let (place, standing) = enlisted.ok_or_else(|| too_many(&link))?;
         Ok(Self {
             link,
             standing,
@@ -199,6 +197,15 @@ impl Invalidates for Source {
         let broadcasts = !self.shared.settings.reports_in_order();
         broadcasts && self.is_tracked() && self.shared.listeners.are_there()
     }
+}
+
+/// There is no place for one more.
+#[cold]
+fn too_many(link: &Link) -> Error {
+    Error::usage(match link.config.routed {
+        true => "the cluster has more primaries than a cache can listen to",
+        false => "the cache has too many connections; give the handle fewer lanes",
+    })
 }
 
 impl Drop for Source {

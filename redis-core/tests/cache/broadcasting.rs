@@ -20,15 +20,25 @@ fn broadcast() -> Cache {
     Cache::default().broadcast(["k"])
 }
 
+/// Three primaries, each with a replica.
+fn replicated() -> typedis_testkit::Cluster {
+    let nodes = typedis_testkit::Cluster::builder(ServerKind::Valkey9);
+    nodes.primaries(3).replicas(1).start().unwrap()
+}
+
 async fn open(config: Config) -> Cluster {
     Cluster::open(config.command_timeout(LONG)).await.unwrap()
 }
 
 /// How often this node was told to report.
 fn times_told(nodes: &FakeCluster, node: usize) -> usize {
+    times_switched(nodes, node, "ON")
+}
+
+fn times_switched(nodes: &FakeCluster, node: usize, to: &str) -> usize {
     let node = nodes.node(node);
     let sent = (0..node.connections()).flat_map(|number| node.received(number));
-    sent.filter(|words| words.text(1) == "TRACKING" && words.text(2) == "ON")
+    sent.filter(|words| words.text(1) == "TRACKING" && words.text(2) == to)
         .count()
 }
 
@@ -84,19 +94,77 @@ async fn broadcasting_on_all_lanes_of_a_pool_tells_of_each_change_once() {
 }
 
 #[tokio::test]
-async fn broadcasting_on_a_cluster_tells_what_any_node_reports() {
-    let nodes = typedis_testkit::Cluster::start(ServerKind::Valkey9).unwrap();
+async fn broadcasting_on_a_cluster_tells_what_any_primary_reports_once() {
+    let nodes = replicated();
     let open = || open(Config::from_url(&nodes.url()).unwrap());
     let other = open().await;
-    let cache = open().await.cached(broadcast()).unwrap();
+    for settings in [broadcast(), broadcast().no_loop()] {
+        let cache = open().await.cached(settings).unwrap();
+        let mut dropped = cache.dropped();
+        for _ in 0..3 {
+            assert_eq!(next(&mut dropped).await, Invalidation::All);
+        }
+        for key in ["k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8", "k9"] {
+            set(&other, key, "1").await.unwrap();
+            assert_eq!(next(&mut dropped).await, keys(&[key]));
+            // With `no_loop` the handle tells of it itself.
+            set(&cache, key, "2").await.unwrap();
+            assert_eq!(next(&mut dropped).await, keys(&[key]));
+        }
+        assert_eq!(cache.stats().tracking, 3);
+    }
+}
+
+#[tokio::test]
+async fn broadcasting_on_a_cluster_ends_at_a_primary_that_becomes_a_replica() {
+    let nodes = FakeCluster::start(2, |asked| match asked.command.name().as_str() {
+        "SET" if asked.node == 0 => Answer::moved(slot("k"), asked.addr(1)),
+        _ => Answer::Usual,
+    });
+    let nodes = nodes.await.unwrap();
+    nodes.assign(0..=16_383, 0);
+    nodes.set_replicas(0, &[1]);
+    let cluster = open(Config::from_url(&nodes.url()).unwrap()).await;
+    let cache = cluster.cached(broadcast()).unwrap();
+    let mut dropped = cache.dropped();
+    assert_eq!(next(&mut dropped).await, Invalidation::All);
+    assert_eq!(times_told(&nodes, 1), 0);
+    // Before it is told to report, it is told not to.
+    assert_eq!(times_switched(&nodes, 0, "OFF"), 1);
+    nodes.assign(0..=16_383, 1);
+    nodes.set_replicas(1, &[0]);
+    set(&cache, "k", "1").await.unwrap();
+    until("the one that took over is told", || {
+        times_told(&nodes, 1) > 0
+    })
+    .await;
+    until("the other one is told to end", || {
+        times_switched(&nodes, 0, "OFF") > 1
+    })
+    .await;
+    // That it has left, and that the new one reports.
+    for _ in 0..2 {
+        assert_eq!(next(&mut dropped).await, Invalidation::All);
+    }
+    assert_eq!((times_told(&nodes, 0), cache.stats().tracking), (1, 1));
+}
+
+/// Its replica, which takes over, has not reported anything before. Nothing is sent that would tell of it.
+#[tokio::test]
+async fn broadcasting_on_a_cluster_goes_on_when_a_primary_has_failed() {
+    let nodes = replicated();
+    let open = || open(Config::from_url(&nodes.url()).unwrap());
+    let (other, cache) = (open().await, open().await.cached(broadcast()).unwrap());
     let mut dropped = cache.dropped();
     for _ in 0..3 {
         assert_eq!(next(&mut dropped).await, Invalidation::All);
     }
-    for key in ["k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8", "k9"] {
-        set(&other, key, "1").await.unwrap();
-        assert_eq!(next(&mut dropped).await, keys(&[key]));
-    }
+    let owner = nodes.owner_of(slot("k")).unwrap();
+    let replica = nodes.replicas_of(&owner).unwrap().remove(0);
+    owner.server().kill().unwrap();
+    replica.take_over_by_force().unwrap();
+    replica.wait_until_primary().unwrap();
+    until_told(&mut dropped, "k", &other).await;
 }
 
 #[tokio::test]
