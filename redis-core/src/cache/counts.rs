@@ -24,7 +24,7 @@ pub struct CacheStats {
     pub replies: usize,
     /// What they count against [`Cache::max_bytes`](super::Cache::max_bytes).
     pub bytes: u64,
-    /// The connections whose servers report changes; only their replies are kept. The reports begin with the first read; in the
+    /// The connections whose servers report changes; only their replies are kept. In a cluster these are primaries. The reports begin with the first read; in the
     /// broadcasting mode also with [`Cached::dropped`](super::Cached::dropped).
     pub tracking: usize,
 }

@@ -55,7 +55,7 @@ impl fmt::Debug for Dropped {
 #[derive(Default)]
 pub(super) struct Listeners {
     inboxes: Lock<Vec<Weak<Inbox<Invalidation>>>>,
-    /// Whether a task sees to it that the servers report.
+    /// Whether there was ever a task that sees to it that the servers report. It lives as long as the connections do.
     is_watched: AtomicBool,
     /// That task has to look again: a server may not report any more, or the cache is gone.
     changed: Notify,
@@ -100,11 +100,6 @@ impl Listeners {
     /// Notes that a task now makes the servers report. Returns `false` if there is such a task already.
     pub(super) fn begin_watch(&self) -> bool {
         !self.is_watched.swap(true, Ordering::AcqRel)
-    }
-
-    /// Notes that this task has ended.
-    pub(super) fn end_watch(&self) {
-        self.is_watched.store(false, Ordering::Release);
     }
 
     /// Makes this task look again.

@@ -95,8 +95,9 @@ impl<C: Origin> Cached<C> {
     ///
     /// [`Invalidation::All`](crate::pubsub::Invalidation::All) comes where reports may have been missed: the socket was lost,
     /// the server does not report any more, or a slot of a cluster moved. The handle learns of a slot that moved when it is asked for
-    /// something that it may keep. Where it broadcasts, `All` also comes when a server begins to report: call this within a runtime of
-    /// tokio, and each server is told to, also while nothing is read; a new node of a cluster within a second.
+    /// something that it may keep. Where it broadcasts, `All` also comes when a server begins to report. Each server is told to, also while
+    /// nothing is read: of a cluster each primary, and a new one within a second from when the cluster's map names it. Their sockets stay
+    /// open meanwhile.
     ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;
@@ -296,7 +297,7 @@ impl Cluster {
     /// clone it to share it.
     ///
     /// # Errors
-    /// There is a caching handle of this cluster already, or the settings contradict each other.
+    /// There is a caching handle of this cluster already, the settings contradict each other, or there are more than 2,048 primaries.
     pub fn cached(&self, settings: Cache) -> Result<Cached<Self>> {
         Cached::new(self.clone(), settings)
     }

@@ -54,21 +54,18 @@ fn mget<T: Target>(target: T, numbers: &[usize]) -> Request<T::Sink, Vec<Option<
     Request::new(target, &MGET, |args| args.keys("key", &keys))
 }
 
-/// A caching connection between two observers.
+/// A caching connection, and an observer of it.
 async fn observed(
     config: Config,
     settings: Cache,
     history: &Arc<History>,
-) -> (Cached<Connection>, [InvalidationWatch; 2]) {
+) -> (Cached<Connection>, InvalidationWatch) {
     let conn = Connection::open(config).await.unwrap();
-    let observe = |is_first| {
-        let history = history.clone();
-        let observer = Arc::new(Observer { history, is_first });
-        conn.link().hub().watch_invalidations(observer).unwrap()
-    };
-    let before = observe(true);
-    let cache = conn.cached(settings).unwrap();
-    (cache, [before, observe(false)])
+    let link = conn.shared_link();
+    let history = history.clone();
+    let observer = Observer { history, link };
+    let watch = conn.link().hub().watch_invalidations(Arc::new(observer));
+    (conn.cached(settings).unwrap(), watch.unwrap())
 }
 
 /// Raises the versions of its share of the keys.
@@ -170,7 +167,7 @@ async fn run(setup: Setup) -> (Vec<String>, super::CacheStats) {
     };
     let history = History::new(setup.memory.is_some());
     let ends = Ends(history.clone());
-    let (cache, _watches) =
+    let (cache, _watch) =
         observed(config().protocol(setup.protocol), setup.settings, &history).await;
     let mut others = Vec::new();
     for share in 0..WRITERS {

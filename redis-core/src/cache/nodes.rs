@@ -1,4 +1,5 @@
-//! The sockets of a cluster: [`NodeSources`]. Each node reports what was read from it.
+//! The sockets of a cluster: [`NodeSources`]. Each primary reports what was read from it. A replica is told nothing: where servers broadcast,
+//! it would report once more what its primary reports.
 //!
 //! When a slot moves, its old server reports the keys that it hands over. It does not report keys that did not exist, but
 //! "does not exist" may be a kept reply, too. So each reply also depends on its slot, and it is counted when the map gives a
@@ -8,16 +9,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
 
 use super::line::{TrackedLine, is_taken};
 use super::shared::Shared;
 use super::source::{Lane, Source};
+use super::trace;
 use crate::cluster::map_view::MapView;
 use crate::cluster::{Cluster, slot};
+use crate::engine::link::Link;
 use crate::engine::subscriptions::invalidation::Invalidation;
 use crate::error::Result;
 use crate::runtime::Lock;
 use crate::runtime::planted::Planted;
+
+#[cfg(test)]
+mod tests;
 
 pub(super) struct NodeSources {
     cluster: Cluster,
@@ -31,11 +38,41 @@ pub(super) struct NodeSources {
     changing: Lock<()>,
 }
 
-/// A map, and the connections to its nodes.
+/// A map, and the connections to its primaries.
+#[derive(Clone)]
 struct Present {
     map: MapView,
-    /// In the order of the nodes; `None` where the connection has ended.
-    lines: Vec<Option<Arc<TrackedLine>>>,
+    lines: TrackedLines,
+}
+
+/// In the order of the nodes; `None` for a replica, and where the connection has ended.
+type TrackedLines = Vec<Option<Arc<TrackedLine>>>;
+
+impl Present {
+    /// The same with the connections that it lacks to these, its primaries; `None` if there are none to add.
+    fn completed(mut self, links: Vec<Option<Arc<Link>>>, shared: &Arc<Shared>) -> Option<Self> {
+        let mut adds = false;
+        for (line, link) in self.lines.iter_mut().zip(links) {
+            if let (None, Some(link)) = (&line, link)
+                && !link.has_ended()
+            {
+                *line = match tracked(link.clone(), shared) {
+                    Ok(made) => Some(made),
+                    Err(error) => {
+                        trace::unheard(&link.config, &error);
+                        None
+                    }
+                };
+                adds |= line.is_some();
+            }
+        }
+        adds.then_some(self)
+    }
+}
+
+/// A connection to a primary, for this cache alone.
+fn tracked(link: Arc<Link>, shared: &Arc<Shared>) -> Result<Arc<TrackedLine>> {
+    TrackedLine::new(link, shared, Lane::ONLY).map(Arc::new)
 }
 
 /// The sole right to turn tracking on and off on a cluster.
@@ -62,9 +99,8 @@ impl NodeSources {
     pub(super) fn new(cluster: Cluster, shared: &Arc<Shared>) -> Result<Self> {
         let claim = Claim::new(cluster.clone())?;
         let map = cluster.map();
-        let lines = map.links().map(|link| {
-            TrackedLine::new(link, shared, Lane::ONLY).map(|line| Some(Arc::new(line)))
-        });
+        let links = map.primary_links().into_iter();
+        let lines = links.map(|link| link.map(|link| tracked(link, shared)).transpose());
         let lines = lines.collect::<Result<_>>()?;
         Ok(Self {
             number: AtomicU64::new(map.number()),
@@ -116,25 +152,46 @@ impl NodeSources {
             let mut known = lines.filter(|line| Arc::ptr_eq(&line.source.link, link));
             known.next().cloned()
         };
-        let tracked = |link| TrackedLine::new(link, &self.shared, Lane::ONLY);
-        let line = |link| known(&link).or_else(|| tracked(link).ok().map(Arc::new));
-        let lines: Vec<_> = map.links().map(line).collect();
-        // What its server reports from now on is not heard any more.
-        let has_left = |line: &Arc<TrackedLine>| {
+        let links = map.primary_links();
+        let lines: TrackedLines = links.iter().map(|link| known(link.as_ref()?)).collect();
+        let has_left = |line: &&Arc<TrackedLine>| {
             let mut lines = lines.iter().flatten();
-            line.source.is_tracked() && !lines.any(|kept| Arc::ptr_eq(kept, line))
+            !lines.any(|kept| Arc::ptr_eq(kept, line))
         };
-        is_forgotten |= before.lines.iter().flatten().any(has_left);
+        let mut are_others = false;
+        for left in before.lines.iter().flatten().filter(has_left) {
+            are_others = true;
+            // What its server reports from now on is not heard any more.
+            is_forgotten |= left.source.is_tracked();
+        }
         let number = map.number();
-        self.present.store(Arc::new(Present { map, lines }));
-        self.number.store(number, Ordering::Release);
-        // The lines that have left give their connections back before another map is taken over.
+        let present = Present { map, lines };
+        // The lines that have left give their connections and their places back before others take any.
+        self.present.store(Arc::new(present.clone()));
         drop(before);
+        if let Some(complete) = present.completed(links, &self.shared) {
+            are_others = true;
+            self.present.store(Arc::new(complete));
+        }
+        self.number.store(number, Ordering::Release);
         drop(changing);
-        self.shared.listeners.look_again();
+        // Most changes are about slots alone.
+        if are_others {
+            self.shared.listeners.look_again();
+        }
         if is_forgotten {
             self.shared.tell_now(&Invalidation::All);
         }
+    }
+
+    /// Has the map asked for.
+    pub(super) fn want_map(&self) {
+        self.cluster.want_map();
+    }
+
+    /// Where the sockets live.
+    pub(super) fn runtime(&self) -> &Handle {
+        self.cluster.runtime()
     }
 
     /// Calls `each` with every connection.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
+
 use super::bounds::Bounds;
 use super::changes::{KeyHash, Subject};
 use super::line::TrackedLine;
@@ -38,16 +40,16 @@ pub enum Lines {
 impl Lines {
     /// How many of them there may be at once.
     pub(super) fn most(&self) -> u16 {
-        /// There are hardly more than a thousand nodes with slots in a cluster.
+        /// Of the primaries of a cluster: there are hardly more than a thousand.
         #[cfg(feature = "cluster")]
-        const NODES: u16 = 2048;
+        const PRIMARIES: u16 = 2048;
         match self {
             Self::Connection(_) => 1,
             Self::Lanes(lanes) => u16::try_from(lanes.len())
                 .unwrap_or(u16::MAX)
                 .min(Bounds::PLACES),
             #[cfg(feature = "cluster")]
-            Self::Nodes(_) => NODES,
+            Self::Nodes(_) => PRIMARIES,
         }
     }
 
@@ -188,6 +190,26 @@ impl Sources {
             #[cfg(feature = "cluster")]
             Self::Nodes(nodes) => nodes.each(each),
         }
+    }
+
+    /// Has the map of a cluster asked for.
+    pub(super) fn want_map(&self) {
+        match self {
+            Self::Line(_) | Self::Lanes(_) => {}
+            #[cfg(feature = "cluster")]
+            Self::Nodes(nodes) => nodes.want_map(),
+        }
+    }
+
+    /// Where the sockets live.
+    pub(super) fn runtime(&self) -> Option<&Handle> {
+        let line = match self {
+            Self::Line(line) => line,
+            Self::Lanes(lines) => lines.first()?,
+            #[cfg(feature = "cluster")]
+            Self::Nodes(nodes) => return Some(nodes.runtime()),
+        };
+        Some(line.source.link.hub().runtime())
     }
 
     /// Calls `each` with every socket that there is now; the nodes of a cluster may have changed.

@@ -4,13 +4,13 @@
 //! is changed. As long as somebody listens, a task turns tracking on for each server that does not report. It sends a command
 //! that reads nothing.
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use tokio::time::{sleep, timeout};
 
 use super::changes::{KeyHash, Subject};
 use super::inner::Inner;
@@ -23,76 +23,129 @@ use crate::runtime;
 
 static PING: CommandInfo = command_info!("PING").readonly();
 
-/// The first pause before tracking is turned on once more, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+/// The first pause before tracking is turned on once more.
+const FIRST: Duration = Duration::from_millis(10);
+/// The longest one. A server that does not answer holds up no other for longer either.
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// Makes sure that all servers report from soon on, and again after a loss, if they broadcast.
 pub(super) fn keep_reporting(inner: &Arc<Inner>) {
     let shared = &inner.shared;
-    if shared.settings.reports_in_order() || Handle::try_current().is_err() {
+    if shared.settings.reports_in_order() {
         return;
     }
-    if shared.listeners.begin_watch() {
-        runtime::spawn(watch(Arc::downgrade(inner), Watching(shared.clone())));
-    } else {
-        shared.listeners.look_again();
+    if !shared.listeners.begin_watch() {
+        return shared.listeners.look_again();
     }
-}
-
-/// Says that a [`watch`] is running. When it ends, or its runtime, the next listener can start another one.
-struct Watching(Arc<Shared>);
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        self.0.listeners.end_watch();
+    // Not on the runtime of whoever listens first, which may end sooner.
+    if let Some(runtime) = inner.sources.runtime() {
+        runtime::spawn_on(runtime, watch(Arc::downgrade(inner), shared.clone()));
     }
 }
 
 /// Turns tracking on wherever it is off, until the cache is gone.
-async fn watch(inner: Weak<Inner>, watching: Watching) {
-    let (first, longest) = PAUSES;
-    let listeners = &watching.0.listeners;
-    let mut pause = first;
+async fn watch(inner: Weak<Inner>, shared: Arc<Shared>) {
+    let (mut trials, mut pause, mut is_again) = (Trials::default(), FIRST, false);
     loop {
-        let Some((reads, rest)) = inner.upgrade().map(|inner| next_look(&inner, pause)) else {
+        let Some(rest) = inner
+            .upgrade()
+            .map(|inner| trials.look(&inner, is_again, pause))
+        else {
             return;
         };
-        let mut changed = pin!(listeners.changed());
-        let mut trial = pin!(try_all(reads, rest));
+        let mut changed = pin!(shared.listeners.changed());
+        let mut rest = pin!(trials.rest(rest));
         let is_changed = poll_fn(|cx| match changed.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(true),
-            Poll::Pending => trial.as_mut().poll(cx).map(|()| false),
+            Poll::Pending => rest.as_mut().poll(cx).map(|()| false),
         });
-        pause = match is_changed.await {
-            true => first,
-            false => longest.min(pause * 2),
+        is_again = !is_changed.await;
+        pause = match is_again {
+            true => LONGEST.min(pause * 2),
+            false => FIRST,
         };
     }
 }
 
-/// What is to be sent now, and how long nothing is done after it; `None` until something changes.
-fn next_look(inner: &Inner, pause: Duration) -> (Vec<Arc<SharedRead>>, Option<Duration>) {
-    let reads = enabling(inner);
-    let rest = match reads.is_empty() {
-        false => Some(pause),
-        // Nobody tells of a node that is new in the map.
-        true if inner.sources.have_slots() && inner.shared.listeners.are_there() => Some(PAUSES.1),
-        true => None,
-    };
-    (reads, rest)
+/// The commands on their way that turn tracking on.
+#[derive(Default)]
+struct Trials(Vec<Trial>);
+
+/// One for a socket whose server does not report yet, and may be told to.
+struct Trial {
+    source: Arc<Source>,
+    /// That of the socket when it began: it says nothing about a later one.
+    epoch: u32,
+    read: Arc<SharedRead>,
 }
 
-/// A command for each socket whose server does not report yet, and may be told to.
-fn enabling(inner: &Inner) -> Vec<Arc<SharedRead>> {
-    let mut reads = Vec::new();
-    if inner.shared.listeners.are_there() {
-        inner.sources.each_now(|source| {
+impl Trial {
+    fn begin(reads: &Arc<SharedReads>, source: &Arc<Source>) -> Self {
+        // Before the read looks for it: if that is a later one, another trial is begun.
+        let epoch = source.present().epoch;
+        Self {
+            source: source.clone(),
+            epoch,
+            read: ping(reads, source),
+        }
+    }
+
+    /// Whether it goes on for this socket.
+    fn is_for(&self, source: &Arc<Source>) -> bool {
+        Arc::ptr_eq(&self.source, source) && self.epoch == source.present().epoch
+    }
+}
+
+impl Trials {
+    /// Begins one for each socket that needs it and has none; those that are not needed any more end. Returns how long nothing is
+    /// done when all are answered; `None` until something changes.
+    fn look(&mut self, inner: &Inner, is_again: bool, pause: Duration) -> Option<Duration> {
+        let mut before = std::mem::take(&mut self.0);
+        if !inner.shared.listeners.are_there() {
+            return None;
+        }
+        let sources = &inner.sources;
+        let mut are_there = false;
+        sources.each_now(|source| {
+            are_there = true;
             if source.may_begin() {
-                reads.push(ping(&inner.reads, source));
+                let known = before.iter().position(|trial| trial.is_for(source));
+                let known = known.map(|place| before.swap_remove(place));
+                let trial = known.unwrap_or_else(|| Trial::begin(&inner.reads, source));
+                self.0.push(trial);
             }
         });
+        // There is no map yet, or a node of it may have failed: another one may report what it did.
+        if !are_there || (is_again && !self.0.is_empty()) {
+            sources.want_map();
+        }
+        match self.0.is_empty() {
+            false => Some(pause),
+            // Nobody tells of a node that is new in the map.
+            true if sources.have_slots() => Some(LONGEST),
+            true => None,
+        }
     }
-    reads
+
+    /// Ends when all are answered and the rest is over, or when that takes too long.
+    async fn rest(&mut self, rest: Option<Duration>) {
+        let Some(rest) = rest else {
+            return pending().await;
+        };
+        let answered = poll_fn(|cx| {
+            self.0.retain(|trial| trial.read.poll(cx).is_pending());
+            match self.0.is_empty() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        });
+        let rest = async {
+            answered.await;
+            sleep(rest).await;
+        };
+        // What is not answered by then goes on.
+        let _ = timeout(LONGEST, rest).await;
+    }
 }
 
 fn ping(reads: &Arc<SharedReads>, source: &Arc<Source>) -> Arc<SharedRead> {
@@ -104,20 +157,4 @@ fn ping(reads: &Arc<SharedReads>, source: &Arc<Source>) -> Arc<SharedRead> {
     let source = source.clone();
     let args = Args::lease(&PING, Keys::Ignored);
     SharedRead::whole(reads, Place { source, subject }, nothing.0, args)
-}
-
-/// Ends when all are answered and the rest is over.
-async fn try_all(mut reads: Vec<Arc<SharedRead>>, rest: Option<Duration>) {
-    poll_fn(|cx| {
-        reads.retain(|read| read.poll(cx).is_pending());
-        match reads.is_empty() {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
-        }
-    })
-    .await;
-    match rest {
-        Some(rest) => tokio::time::sleep(rest).await,
-        None => std::future::pending().await,
-    }
 }

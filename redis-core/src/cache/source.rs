@@ -54,9 +54,7 @@ impl Source {
     /// The cache has too many connections.
     pub(super) fn new(link: Arc<Link>, shared: Arc<Shared>, lane: Lane) -> Result<Self> {
         let enlisted = shared.enlist();
-        let (place, standing) = enlisted.ok_or_else(|| {
-            Error::usage("the cache has too many connections; give the handle fewer lanes")
-        })?;
+        let (place, standing) = enlisted.ok_or_else(|| too_many(&link))?;
         Ok(Self {
             link,
             standing,
@@ -113,11 +111,10 @@ impl Source {
 
     /// Makes sure, in a task of its own, that the server has a client to send reports to, and that it is alive.
     pub(super) fn ask_for_reporter(self: &Arc<Self>) {
-        if tokio::runtime::Handle::try_current().is_ok()
-            && let Some(asking) = self.reporter.may_ask()
-        {
+        if let Some(asking) = self.reporter.may_ask() {
             let source = self.clone();
-            runtime::spawn(async move {
+            // Not on the runtime of whoever reads first: the socket for reports lives where the other one does.
+            runtime::spawn_on(self.link.hub().runtime(), async move {
                 let (config, now) = (&source.link.config, source.shared.clock.moment());
                 let reporter = &source.reporter;
                 let asked = reporter.ask(asking, config, source.clone(), &source.standing, now);
@@ -194,6 +191,21 @@ impl Invalidates for Source {
     fn end(&self, _: Cause, woken: &mut Vec<Waker>) {
         self.lost(woken);
     }
+
+    /// Where the server broadcasts, those who listen are told of everything, though nothing is read.
+    fn keeps_awake(&self) -> bool {
+        let broadcasts = !self.shared.settings.reports_in_order();
+        broadcasts && self.is_tracked() && self.shared.listeners.are_there()
+    }
+}
+
+/// There is no place for one more.
+#[cold]
+fn too_many(link: &Link) -> Error {
+    Error::usage(match link.config.routed {
+        true => "the cluster has more primaries than a cache can listen to",
+        false => "the cache has too many connections; give the handle fewer lanes",
+    })
 }
 
 impl Drop for Source {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
+
 use super::handle::Cluster;
 use super::nodes::Node;
 use super::routes::Routes;
@@ -9,7 +11,7 @@ use crate::command::SLOTS;
 use crate::engine::link::Link;
 
 /// One state of the map. It does not change; a new one takes its place.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct MapView {
     routes: Arc<Routes>,
     /// The number of changes when it was read.
@@ -35,6 +37,16 @@ impl Cluster {
         self.shared().release_tracking();
     }
 
+    /// Where its tasks run: what is to last as long as the cluster belongs there.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.shared().runtime
+    }
+
+    /// Has the map asked for soon: a node may have failed, or none is known yet.
+    pub(crate) fn want_map(&self) {
+        self.shared().want_refresh();
+    }
+
     /// The number of the present map.
     #[inline]
     pub(crate) fn map_number(&self) -> u64 {
@@ -55,8 +67,21 @@ impl MapView {
     }
 
     /// The links to all nodes, in their order.
+    #[cfg(test)]
     pub(crate) fn links(&self) -> impl Iterator<Item = Arc<Link>> {
         self.routes.nodes().iter().map(|node| node.link())
+    }
+
+    /// The links to the primaries in the order of all nodes, with nothing in the places of the others.
+    pub(crate) fn primary_links(&self) -> Vec<Option<Arc<Link>>> {
+        let nodes = self.routes.nodes();
+        let mut links = vec![None; nodes.len()];
+        for place in self.routes.primary_places() {
+            if let (Some(link), Some(node)) = (links.get_mut(place), nodes.get(place)) {
+                *link = Some(node.link());
+            }
+        }
+        links
     }
 
     /// The slots whose owner is not the same as in another map.

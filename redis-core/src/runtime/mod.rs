@@ -11,7 +11,6 @@
 use std::future::Future;
 use std::pin::Pin;
 
-#[cfg(feature = "cluster")]
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -34,7 +33,6 @@ pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> JoinHand
 }
 
 /// The same, where another runtime may be the one that lives long enough.
-#[cfg(feature = "cluster")]
 pub(crate) fn spawn_on(runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) {
     let task: Task = Box::pin(work);
     runtime.spawn(task);

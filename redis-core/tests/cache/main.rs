@@ -2,7 +2,8 @@
 //!
 //! # Layout
 //!
-//! - `reads`: what is served from memory; `past`: what goes past the cache; `dropped`: what a cache tells of dropped keys
+//! - `reads`: what is served from memory; `past`: what goes past the cache; `dropped`: what a cache tells of dropped keys,
+//!   `broadcasting`: the same where servers broadcast
 //! - `servers`: what servers report, and what they do not; `prefixes`: the broadcasting mode; `tracking`: when tracking is on
 //! - `cluster`: a cache over all nodes of a cluster
 //! - `races`, `order`, `unpolled`: reports and reads that come at the worst moment
@@ -16,6 +17,7 @@
     clippy::indexing_slicing
 )]
 
+mod broadcasting;
 mod cluster;
 mod deadlines;
 mod dropped;

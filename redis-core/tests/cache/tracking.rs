@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use typedis_core::cluster::{Cluster, slot};
-use typedis_core::{Cache, Cached, Client, Connection, Run, Script, raw};
+use typedis_core::{Cache, Cached, Client, Connection, Protocol, Run, Script, raw};
 use typedis_testkit::ServerKind;
 use typedis_testkit::fake::{Answer, Fake, FakeCluster, Peer};
 
@@ -283,4 +283,28 @@ async fn a_read_that_a_node_sends_elsewhere_is_not_sent_to_it_again_and_again_in
         // One time for all who ask, and one time for the caller.
         assert_eq!((fake.count(1, "GET"), fake.count(0, "GET")), (3, 1));
     }
+}
+
+/// The socket for reports lives where the other one does.
+#[tokio::test]
+async fn reports_in_resp2_go_on_when_the_runtime_of_the_first_reader_ends() {
+    let server = server(ServerKind::Valkey9);
+    let line = Connection::open(at(server.port()).protocol(Protocol::Resp2));
+    let cache = line.await.unwrap();
+    let cache = cache.cached(Cache::default().max_unheard(LONG)).unwrap();
+    let reader = cache.clone();
+    let short = std::thread::spawn(move || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
+        runtime.block_on(until_read("the reply is kept", async || {
+            get(&reader, "k").await.unwrap();
+            reader.stats().replies == 1
+        }));
+    });
+    // This thread goes on with the connection.
+    until("the reader has ended", || short.is_finished()).await;
+    short.join().unwrap();
+    let (_, counts) = counted(&cache, get(&cache, "k")).await;
+    assert_eq!(counts.hits, 1);
+    assert_eq!(cache.stats().tracking, 1);
 }

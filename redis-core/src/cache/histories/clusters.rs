@@ -93,17 +93,14 @@ async fn run(kind: ServerKind, settings: Cache, protocol: Protocol) -> (Vec<Stri
     let history = History::new(false);
     let ends = Ends(history.clone());
     let cluster = open(config.clone().protocol(protocol)).await;
-    let observe = |is_first| {
-        let history = history.clone();
-        let observer = Arc::new(Observer { history, is_first });
-        let watch = |link: Arc<crate::engine::link::Link>| {
-            link.hub().watch_invalidations(observer.clone()).unwrap()
-        };
-        cluster.map().links().map(watch).collect::<Vec<_>>()
+    let observe = |link: Arc<crate::engine::link::Link>| {
+        let (hub, history) = (link.hub().clone(), history.clone());
+        let observer = Observer { history, link };
+        hub.watch_invalidations(Arc::new(observer)).unwrap()
     };
-    let before = observe(true);
+    // Those of replicas too, which may take over.
+    let watches: Vec<_> = cluster.map().links().map(observe).collect();
     let cache = cluster.cached(settings).unwrap();
-    let watches = (before, observe(false));
     let mut others = Vec::new();
     for share in 0..WRITERS {
         let writer = open(config.clone()).await;

@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
+use bytes::Bytes;
+
+use crate::engine::link::Link;
 use crate::engine::subscriptions::cause::Cause;
 use crate::engine::subscriptions::invalidation::{Invalidates, Invalidation};
 
@@ -16,8 +19,6 @@ pub(super) const EXPIRING: usize = 10;
 struct Known {
     /// The last version that a writer was told to be written.
     acknowledged: AtomicU64,
-    /// The same at the last report, while the report is being applied.
-    reporting: AtomicU64,
     /// The same at the last report that was applied.
     reported: AtomicU64,
     /// The newest version that the handle returned.
@@ -43,10 +44,9 @@ pub(super) struct History {
     keys: Vec<Known>,
     pub(super) flushes_begun: AtomicU64,
     pub(super) flushes_ended: AtomicU64,
-    /// How many had ended when a flush was reported, while the report is being applied.
-    flushes_reporting: AtomicU64,
-    /// The same at the last such report that was applied.
+    /// How many had ended at the last report of one that was applied.
     flushes_reported: AtomicU64,
+    posted: Mutex<Vec<Posted>>,
     /// Whether the server may evict keys at any time.
     pub(super) evicts: bool,
     pub(super) reads: AtomicUsize,
@@ -63,8 +63,8 @@ impl History {
             keys: (0..KEYS).map(|_| Known::default()).collect(),
             flushes_begun: AtomicU64::new(0),
             flushes_ended: AtomicU64::new(0),
-            flushes_reporting: AtomicU64::new(0),
             flushes_reported: AtomicU64::new(0),
+            posted: Mutex::default(),
             evicts,
             reads: AtomicUsize::new(0),
             absent: AtomicUsize::new(0),
@@ -76,6 +76,7 @@ impl History {
 
     /// What must not be undercut by a read that begins now.
     pub(super) fn bound(&self, number: usize) -> Bound {
+        self.read_posted();
         let known = &self.keys[number];
         let flushes = self.flushes_reported.load(Ordering::SeqCst);
         let returned = *known.returned.lock().unwrap();
@@ -127,14 +128,23 @@ impl History {
         self.violations.lock().unwrap().push(violation);
     }
 
-    /// Everything that was read before is forgotten; called before the cache does so, or after it.
-    fn flushed(&self, is_first: bool) {
-        if is_first {
-            let ended = self.flushes_ended.load(Ordering::SeqCst);
-            self.flushes_reporting.store(ended, Ordering::SeqCst);
-        } else {
-            let ended = self.flushes_reporting.load(Ordering::SeqCst);
-            self.flushes_reported.fetch_max(ended, Ordering::SeqCst);
+    /// Notes what is true since the reports so far were applied.
+    fn read_posted(&self) {
+        let posted = std::mem::take(&mut *self.posted.lock().unwrap());
+        for Posted { link, what } in posted {
+            // All who listen on a socket are told under one lock, which this takes: the cache has applied the report by then.
+            link.hub().needs(&*link);
+            match what {
+                What::Keys(keys) => {
+                    for (number, version) in keys {
+                        let reported = &self.keys[number].reported;
+                        reported.fetch_max(version, Ordering::SeqCst);
+                    }
+                }
+                What::Flushes(ended) => {
+                    self.flushes_reported.fetch_max(ended, Ordering::SeqCst);
+                }
+            }
         }
     }
 
@@ -157,11 +167,11 @@ impl Drop for Ends {
     }
 }
 
-/// Listens before the cache does, or after it.
-#[derive(Clone)]
+/// Listens to the reports on a socket; it is told before the cache is, so that what is read once the cache has applied a report is not older
+/// than what this has posted.
 pub(super) struct Observer {
     pub(super) history: Arc<History>,
-    pub(super) is_first: bool,
+    pub(super) link: Arc<Link>,
 }
 
 impl std::fmt::Debug for Observer {
@@ -170,31 +180,49 @@ impl std::fmt::Debug for Observer {
     }
 }
 
+/// A report that may not be applied yet.
+struct Posted {
+    link: Arc<Link>,
+    what: What,
+}
+
+/// What is true once a report is applied.
+enum What {
+    /// No version of these keys below these is served.
+    Keys(Vec<(usize, u64)>),
+    /// This many flushes are over.
+    Flushes(u64),
+}
+
+impl Observer {
+    fn post(&self, what: What) {
+        let link = self.link.clone();
+        let mut posted = self.history.posted.lock().unwrap();
+        posted.push(Posted { link, what });
+    }
+
+    fn post_flush(&self) {
+        let ended = self.history.flushes_ended.load(Ordering::SeqCst);
+        self.post(What::Flushes(ended));
+    }
+}
+
 impl Invalidates for Observer {
     fn invalidate(&self, invalidation: &Invalidation, _: &mut Vec<Waker>) {
         let Invalidation::Keys(keys) = invalidation else {
-            return self.history.flushed(self.is_first);
+            return self.post_flush();
         };
-        for key in keys {
-            let number = std::str::from_utf8(key)
-                .ok()
-                .and_then(|key| key.strip_prefix('k'));
-            let Some(number) = number.and_then(|number| number.parse::<usize>().ok()) else {
-                continue;
-            };
+        let acknowledged = |key: &Bytes| {
+            let number = std::str::from_utf8(key).ok()?.strip_prefix('k')?;
+            let number = number.parse::<usize>().ok()?;
             let known = &self.history.keys[number];
-            if self.is_first {
-                let acknowledged = known.acknowledged.load(Ordering::SeqCst);
-                known.reporting.store(acknowledged, Ordering::SeqCst);
-            } else {
-                let reporting = known.reporting.load(Ordering::SeqCst);
-                known.reported.fetch_max(reporting, Ordering::SeqCst);
-            }
-        }
+            Some((number, known.acknowledged.load(Ordering::SeqCst)))
+        };
+        self.post(What::Keys(keys.iter().filter_map(acknowledged).collect()));
     }
 
     fn lost(&self, _: &mut Vec<Waker>) {
-        self.history.flushed(self.is_first);
+        self.post_flush();
     }
 
     fn end(&self, _: Cause, _: &mut Vec<Waker>) {}

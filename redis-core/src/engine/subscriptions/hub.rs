@@ -103,6 +103,11 @@ impl Hub {
         self.state.lock().commands = Some(commands);
     }
 
+    /// Where its connection lives: what is to last as long as the connection belongs there.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
     // ---- the subscribers' side ----
 
     /// Subscribes; the ticket gets the outcome.
@@ -269,10 +274,11 @@ impl Hub {
         self.dirty.store(true, Ordering::Release);
     }
 
-    /// Whether this socket, which is not open, has to be opened for a subscription.
+    /// Whether this socket has to be open also while no command is sent: for a subscription, or for who listens to invalidations.
     pub(crate) fn needs(&self, link: &dyn Line) -> bool {
         let state = self.state.lock();
-        state.is_own(link) && state.apart.is_none() && !state.table.is_empty()
+        let serves = state.apart.is_none() && !state.table.is_empty();
+        state.is_own(link) && (serves || state.table.keeps_awake())
     }
 
     /// Whether a socket that serves the table is connected.

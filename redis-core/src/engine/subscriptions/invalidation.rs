@@ -24,6 +24,11 @@ pub(crate) trait Invalidates: fmt::Debug + Send + Sync {
 
     /// The connection has ended.
     fn end(&self, cause: Cause, woken: &mut Vec<Waker>);
+
+    /// Whether the socket has to stay open for this, though nobody sends anything on it.
+    fn keeps_awake(&self) -> bool {
+        false
+    }
 }
 
 /// An inbox keeps invalidations for a reader.

@@ -118,6 +118,12 @@ impl Table {
         self.invalidations.retain(|(known, _)| *known != id);
     }
 
+    /// Whether somebody listens to invalidations for whom the socket stays open.
+    pub(crate) fn keeps_awake(&self) -> bool {
+        let mut listeners = self.invalidations.iter();
+        listeners.any(|(_, listener)| listener.keeps_awake())
+    }
+
     pub(crate) fn has(&mut self, source: &Source, id: MemberId) -> bool {
         self.topics
             .get(source.kind(), source.name_bytes())
