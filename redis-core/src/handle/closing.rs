@@ -81,6 +81,10 @@ impl<'a> Close<'a> {
 
 async fn close_links(links: Vec<Arc<Link>>, leases: Option<&Leases>, deadline: Instant) -> Closed {
     let before = count_answered(&links);
+    // Before the links may end: over them the wait is ended of whoever is lent a socket and then goes away.
+    if let Some(leases) = leases {
+        leases.refuse_new();
+    }
     links.iter().for_each(|link| link.drain());
     let leased = match leases {
         Some(leases) => leases.close_by(deadline).await,
