@@ -133,6 +133,9 @@ impl Connection {
     /// Closes the connection for all clones. New commands are refused; those that were sent or queued are waited for,
     /// and then the socket is closed.
     ///
+    /// What a [`Pool`] has lent, as the [server of a stream](crate::RowStream::server), is left open for all others who use the
+    /// pool, and nothing is waited for.
+    ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;
     /// # async fn example(conn: typedis::Connection) {
@@ -145,12 +148,19 @@ impl Connection {
     /// # }
     /// ```
     pub fn close(&self) -> Close<'_> {
-        Close::new(|deadline| close_links(vec![self.shared_link()], None, deadline))
+        let links = if self.is_lent() {
+            Vec::new()
+        } else {
+            vec![self.shared_link()]
+        };
+        Close::new(|deadline| close_links(links, None, deadline))
     }
 
-    /// Closes the socket at once, for all clones. Commands without a reply fail.
+    /// Closes the socket at once, for all clones, unless a [`Pool`] has lent it. Commands without a reply fail.
     pub fn abort(&self) {
-        self.link().order(Order::Close);
+        if !self.is_lent() {
+            self.link().order(Order::Close);
+        }
     }
 }
 

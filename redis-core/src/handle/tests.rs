@@ -113,6 +113,22 @@ async fn commands_for_one_server_take_a_lane_that_is_kept_open() {
     }
 }
 
+#[tokio::test]
+async fn a_lane_that_has_ended_gets_no_commands_while_another_is_left() {
+    let pool = Pool::lazy(Config::tcp("127.0.0.1", 1).lanes(2)).unwrap();
+    let (ended, other) = (pool.lanes().first().unwrap(), pool.lanes().get(1).unwrap());
+    ended.abort();
+    let calls = (0..100).map(|_| {
+        let mut call = other.begin(Box::new(Args::new(&SET, Keys::Ignored)));
+        assert!(call.submit());
+        call
+    });
+    let _waiting: Vec<_> = calls.collect();
+    for _ in 0..100 {
+        assert!(std::ptr::eq(pool.lane(), other));
+    }
+}
+
 /// Stands for the driver of a lane, and notes whether sockets were still lent when there was something to do.
 struct Ordered {
     leases: Arc<Leases>,
