@@ -250,7 +250,7 @@ impl<'a> Wait<'a> {
     fn is_lost_unharmed(&self, error: &Error) -> bool {
         let is_lost = matches!(
             error.kind(),
-            ErrorKind::ConnectionLost(_) | ErrorKind::Connect(_)
+            ErrorKind::ConnectionLost(_) | ErrorKind::Connect(_) | ErrorKind::RuntimeEnded
         );
         let may_go_again = self.args.is_idempotent() && !self.begins_now;
         is_lost && (error.phase() == Phase::NotSent || may_go_again)

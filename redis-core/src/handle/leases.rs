@@ -177,7 +177,8 @@ impl Leases {
         }
         idle.sockets.push(socket);
         if let Some(limit) = self.config.idle_timeout
-            && idle.reaper.is_none()
+            // It ends with the runtime of whoever gave a socket back.
+            && idle.reaper.as_ref().is_none_or(AbortHandle::is_finished)
             && tokio::runtime::Handle::try_current().is_ok()
         {
             let reaper = runtime::spawn(reap(Arc::downgrade(self), limit));
@@ -356,5 +357,27 @@ mod tests {
         assert_eq!(leases.close_by(Instant::now()).await, 1);
         drop(out);
         assert_eq!(first.as_mut().poll(cx), Poll::Ready(0));
+    }
+
+    #[test]
+    fn old_sockets_are_closed_also_if_the_runtime_that_saw_to_it_has_ended() {
+        let limit = Duration::from_secs(60);
+        let leases = Leases::new(Config::tcp("127.0.0.1", 1).idle_timeout(limit));
+        let is_seen_to = || {
+            let idle = leases.idle.lock();
+            idle.reaper.as_ref().is_some_and(|task| !task.is_finished())
+        };
+        for _ in 0..2 {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                leases.take_back(Connection::sleeping(leases.config.clone(), None));
+            });
+            assert!(is_seen_to());
+            drop(runtime);
+            assert!(!is_seen_to());
+        }
     }
 }

@@ -340,7 +340,11 @@ fn patience(args: &Args, config: &Config) -> Option<Duration> {
     }
 }
 
-/// Whether a socket was lost before anything of the command was sent on it.
+/// Whether a socket was lost before anything of the command was sent on it. It may have come from another runtime, which has ended.
 fn was_lost_before(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::ConnectionLost(_)) && error.phase() == Phase::NotSent
+    let is_lost = matches!(
+        error.kind(),
+        ErrorKind::ConnectionLost(_) | ErrorKind::RuntimeEnded
+    );
+    is_lost && error.phase() == Phase::NotSent
 }
