@@ -79,7 +79,7 @@ impl Issue for Pool {
     }
 
     fn one_server(&self) -> Option<Host<'static>> {
-        Some(Host::from(self.steady_lane()))
+        Some(Host::from(&self.steady_lane().lent()))
     }
 }
 

@@ -159,7 +159,7 @@ impl<'a> Wait<'a> {
         let mut next = if self.shared.first_map.is_found() {
             self.args.again()
         } else {
-            map_by(self.shared, self.detour.deadline).await?;
+            map_by(self.shared, self.detour.due.at).await?;
             self.args.again_since(self.since)
         };
         loop {
@@ -191,7 +191,7 @@ impl<'a> Wait<'a> {
 
     /// The wait for the socket takes of the same time as the command.
     async fn attempt(&mut self, place: &Place, mut args: Args) -> Result<Frame> {
-        let end = self.detour.deadline;
+        let end = self.detour.due.at;
         // Before the lease, so that what ends the wait is still there then.
         let ending = self.shared.reports.ending(place.node.connection());
         let lease = place.node.lease_by(end).await?;
@@ -250,7 +250,7 @@ impl<'a> Wait<'a> {
     fn is_lost_unharmed(&self, error: &Error) -> bool {
         let is_lost = matches!(
             error.kind(),
-            ErrorKind::ConnectionLost(_) | ErrorKind::Connect(_)
+            ErrorKind::ConnectionLost(_) | ErrorKind::Connect(_) | ErrorKind::RuntimeEnded
         );
         let may_go_again = self.args.is_idempotent() && !self.begins_now;
         is_lost && (error.phase() == Phase::NotSent || may_go_again)

@@ -149,9 +149,12 @@ async fn close(shared: &Arc<Shared>, deadline: Instant) -> Closed {
     let mut links = shared.links();
     let before = count_answered(&links);
     shared.stop_accepting();
-    finish(shared);
     let leases = shared.sockets().into_iter().filter_map(|node| node.leases);
-    let leased = return_all(leases.collect(), deadline).await;
+    let leases: Vec<Arc<Leases>> = leases.collect();
+    // Before the links may end: over them the wait is ended of whoever is lent a socket and then goes away.
+    leases.iter().for_each(|leases| leases.refuse_new());
+    finish(shared);
+    let leased = return_all(leases, deadline).await;
     let in_time = timeout_at(deadline, shared.life.until_over()).await;
     let late = in_time.is_err().then(|| shared.unsettled());
     if late.is_some() {
@@ -193,4 +196,59 @@ async fn return_all(all: Vec<Arc<Leases>>, deadline: Instant) -> usize {
     })
     .await;
     out
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::pin::pin;
+    use std::task::{Context, Wake, Waker};
+
+    use super::super::topology::Topology;
+    use super::*;
+    use crate::config::{Address, Config};
+    use crate::reply::Frame;
+    use crate::runtime::{Lock, from_now};
+
+    /// Stands for the driver of a link, and notes whether sockets were still lent when there was something to do.
+    struct Ordered {
+        shared: Arc<Shared>,
+        were_closing: Lock<Option<bool>>,
+    }
+
+    impl Wake for Ordered {
+        fn wake(self: Arc<Self>) {
+            let sockets = self.shared.sockets();
+            let mut leases = sockets.iter().filter_map(|node| node.leases.as_ref());
+            let were_closing = leases.all(|leases| leases.is_closing());
+            self.were_closing.lock().get_or_insert(were_closing);
+        }
+    }
+
+    /// Over the links the wait is ended of whoever is lent a socket and then goes away.
+    #[tokio::test]
+    async fn nothing_is_lent_before_the_links_may_end() {
+        let text = "*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n$9\r\n127.0.0.1\r\n:1\r\n$1\r\nn\r\n";
+        let asked = Address::Tcp("127.0.0.1".to_owned(), 1);
+        let frame = Frame::parse(text).unwrap();
+        let topology = Topology::from_slots(frame.reply(), 1, &asked, &|address| address);
+        let config = Config::tcp("127.0.0.1", 1);
+        let shared = Arc::new(Shared::new(config, Some(topology.unwrap())));
+        let node = shared.routes().any_primary().unwrap().clone();
+        assert!(node.lease_by(Some(Instant::now())).await.is_err());
+        let ordered = Arc::new(Ordered {
+            shared: shared.clone(),
+            were_closing: Lock::default(),
+        });
+        node.link().with(&mut Vec::new(), |queue, _| {
+            queue.park(&ordered.clone().into());
+        });
+        let mut closing = pin!(close(&shared, from_now(Duration::from_secs(60))));
+        let polled = closing
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+        assert_eq!(*ordered.were_closing.lock(), Some(true));
+    }
 }

@@ -15,7 +15,7 @@ use super::nodes::Node;
 use super::redirect::{Redirect, RedirectKind};
 use super::shared::Shared;
 use crate::config::Address;
-use crate::engine::inflight::{Failure, Limit, Patience};
+use crate::engine::inflight::{Due, Failure, Limit, Patience};
 use crate::error::{
     ClusterCause, ClusterError, Error, ErrorKind, Obstacle, Phase, Result, ServerError,
 };
@@ -30,7 +30,7 @@ const MOST_PAUSES: u32 = 1_000;
 /// Pauses, and the deadline that they keep to.
 #[derive(Debug, Default)]
 pub(super) struct Detour {
-    pub(super) deadline: Option<Instant>,
+    pub(super) due: Due,
     pause: Option<Pause>,
     pauses: u32,
     /// When the last pause was over.
@@ -66,7 +66,10 @@ impl Detour {
     /// One whose pauses end by this deadline.
     pub(super) fn until(deadline: Option<Instant>) -> Self {
         Self {
-            deadline,
+            due: Due {
+                at: deadline,
+                ..Due::default()
+            },
             ..Self::default()
         }
     }
@@ -75,14 +78,14 @@ impl Detour {
     /// than the one before, until the deadline is near.
     pub(super) fn pause(&mut self, shared: &Shared, patience: Patience) -> bool {
         self.set_deadline(shared.config.command_timeout, patience);
-        if shared.life.is_over() || (self.deadline.is_none() && self.pauses >= MOST_PAUSES) {
+        if shared.life.is_over() || (self.due.at.is_none() && self.pauses >= MOST_PAUSES) {
             return false;
         }
         let took = self.resumed.map_or(Duration::ZERO, |at| at.elapsed());
         let pause = shared
             .config
             .backoff
-            .pause_until(self.deadline, self.pauses, took);
+            .pause_until(self.due.at, self.pauses, took);
         let Some(pause) = pause else {
             return false;
         };
@@ -105,9 +108,9 @@ impl Detour {
     }
 
     fn set_deadline(&mut self, usual: Option<Duration>, patience: Patience) {
-        if self.deadline.is_none() {
+        if self.due.at.is_none() {
             let limit = patience.limit(usual);
-            self.deadline = Limit::from(limit, Instant::now());
+            self.due = Due::by(Limit::from(limit, Instant::now()), patience);
         }
     }
 

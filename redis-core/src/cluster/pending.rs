@@ -18,7 +18,7 @@ use super::shared::Shared;
 use crate::chain::routing::Goal;
 use crate::command::{ASKING, Args, Slots};
 use crate::engine::exchange::{decode, decode_one};
-use crate::engine::inflight::{Again, Delivery, Parts, Payload, Terms};
+use crate::engine::inflight::{Again, Delivery, Due, Parts, Payload, Terms};
 use crate::engine::link::Link;
 use crate::engine::sending::Sending;
 use crate::engine::single::Command;
@@ -244,15 +244,15 @@ impl<'a> ClusterPending<'a> {
         let astray = self.astray.get_or_insert_default();
         if astray.map.is_none() {
             let limit = patience.limit(shared.config.command_timeout);
-            astray.detour.deadline = limit.from(Instant::now());
+            astray.detour.due = Due::by(limit.from(Instant::now()), patience);
         }
-        let deadline = astray.detour.deadline;
-        let wait = || Box::pin(map_by(shared, deadline)) as MapWait<'_>;
+        let due = astray.detour.due;
+        let wait = || Box::pin(map_by(shared, due.at)) as MapWait<'_>;
         ready!(astray.map.get_or_insert_with(wait).as_mut().poll(cx))?;
         let routes = shared.routes();
         let node = routes.node_for(self.goal).ok_or_else(no_node)?;
         let mut sending = Sending::new(node.link());
-        sending.go_to(node.link(), None, deadline);
+        sending.go_to(node.link(), None, due);
         self.sending = Some(sending);
         Poll::Ready(Ok(()))
     }
@@ -266,12 +266,12 @@ impl<'a> ClusterPending<'a> {
         if !ready!(astray.detour.poll_pause(cx)) {
             return Poll::Ready(());
         }
-        let (again, deadline) = (astray.again.take(), astray.detour.deadline);
+        let (again, due) = (astray.again.take(), astray.detour.due);
         let routes = self.shared.routes();
         let node = routes.next_node_for(self.goal);
         if let Some(sending) = &mut self.sending {
             let link = node.map_or_else(|| sending.link().clone(), |node| node.link());
-            sending.go_to(link, again, deadline);
+            sending.go_to(link, again, due);
         }
         Poll::Ready(())
     }
@@ -300,7 +300,7 @@ impl<'a> ClusterPending<'a> {
             parts.again = may_go_again.then_some(asking.command);
         }
         let detour = &mut self.astray.get_or_insert_default().detour;
-        detour.deadline = parts.deadline.or(detour.deadline);
+        detour.due = parts.due.or(detour.due);
         if parts.error.is_some() {
             return self.judge_failure(parts);
         }
@@ -407,13 +407,13 @@ impl<'a> ClusterPending<'a> {
         let (Some(sending), Some(astray)) = (&mut self.sending, &mut self.astray) else {
             return;
         };
-        let deadline = astray.detour.deadline;
+        let due = astray.detour.due;
         match kind {
             RedirectKind::Ask if !Planted::MissingAsking.is_here() => {
                 astray.asking = Some(Asking { command: again });
-                sending.go_to(node.link(), None, deadline);
+                sending.go_to(node.link(), None, due);
             }
-            _ => sending.go_to(node.link(), Some(again), deadline),
+            _ => sending.go_to(node.link(), Some(again), due),
         }
     }
 

@@ -258,7 +258,7 @@ impl<'a> Scatter<'a> {
                 ..Answered::default()
             },
             Delivery::Parts(parts) => {
-                self.detour.deadline = parts.deadline.or(self.detour.deadline);
+                self.detour.due = parts.due.or(self.detour.due);
                 if parts.was_lost {
                     let members = bundle.members.iter();
                     self.lost.extend(members.map(|member| member.single));
@@ -426,7 +426,7 @@ impl<'a> Scatter<'a> {
                 continue;
             }
             let mut bundle = Bundle::new(link.clone(), None);
-            bundle.sending.go_to(link, None, self.detour.deadline);
+            bundle.sending.go_to(link, None, self.detour.due);
             bundle.members.push(member);
             self.bundles.push(bundle);
         }

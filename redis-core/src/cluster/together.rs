@@ -110,7 +110,7 @@ impl<'a> Together<'a> {
 
     /// Returns the outcome, or sends all of it again.
     fn judge(&mut self, mut parts: Box<Parts>, payload: &mut ChainPayload) -> Option<Delivery> {
-        self.detour.deadline = parts.deadline.or(self.detour.deadline);
+        self.detour.due = parts.due.or(self.detour.due);
         if let Some(failure) = &mut parts.error {
             self.detour.refused().explain(failure);
             let is_onward = self.sending.as_ref().is_some_and(Sending::is_onward);
@@ -174,7 +174,7 @@ impl<'a> Together<'a> {
         if let Some(sending) = &mut self.sending
             && payload.mend(&sending.link().scripts, &parts.chunks)
         {
-            parts.deadline = self.detour.deadline;
+            parts.due = self.detour.due;
             sending.send_again(&mut parts);
             return None;
         }
@@ -185,7 +185,7 @@ impl<'a> Together<'a> {
         payload.set_asking(kind == RedirectKind::Ask);
         payload.load_scripts(&link.scripts);
         if let Some(sending) = &mut self.sending {
-            sending.go_to(link, None, self.detour.deadline);
+            sending.go_to(link, None, self.detour.due);
         }
     }
 

@@ -46,7 +46,9 @@ use line::Line;
 pub(crate) use line::WaiterKey;
 #[cfg(feature = "tracing")]
 pub(crate) use payload::Summary;
-pub(crate) use payload::{Again, Delivery, Failure, Hold, Limit, Parts, Patience, Payload, Terms};
+pub(crate) use payload::{
+    Again, Delivery, Due, Failure, Hold, Limit, Parts, Patience, Payload, Terms,
+};
 pub(crate) use unanswered::Unanswered;
 
 /// The key of a cell.
@@ -203,6 +205,11 @@ impl Entry {
         }
     }
 
+    /// When it has to be answered.
+    fn due(&self) -> Due {
+        due(self.limit, self.is_usual)
+    }
+
     /// Whether it may be sent once more, after it was sent on `losses` sockets that were lost.
     fn may_go_again(&self, losses: u8) -> bool {
         /// How often an idempotent command is sent, if the socket is lost each time.
@@ -223,6 +230,13 @@ impl Entry {
         } else {
             Phase::NotSent
         }
+    }
+}
+
+fn due(limit: Limit, is_usual: bool) -> Due {
+    Due {
+        at: limit.moment(),
+        is_final: !is_usual,
     }
 }
 

@@ -11,13 +11,12 @@ use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::inflight::{
-    Again, CellKey, Delivery, Failure, Held, Limit, Parts, Patience, Payload, Submitted, Terms,
-    WaiterKey,
+    Again, CellKey, Delivery, Due, Failure, Held, Limit, Parts, Patience, Payload, Submitted,
+    Terms, WaiterKey,
 };
 use super::link::Link;
 use crate::error::{Error, Obstacle, Phase};
@@ -51,7 +50,7 @@ enum State {
 #[derive(Debug, Default)]
 struct Slow {
     /// Known once the payload has waited for room, or came back to be sent again.
-    deadline: Option<Instant>,
+    due: Due,
     /// The timer of the wait for room, or of a pause.
     timer: Option<Pin<Box<Sleep>>>,
     /// What is sent again in place of the payload, after the server refused it for a reason that goes away.
@@ -63,8 +62,6 @@ struct Slow {
     refused: Option<Arc<Obstacle>>,
     /// The outcome of a payload that was not sent.
     outcome: Option<Delivery>,
-    /// Whether maintenance has made the wait for room longer.
-    is_extended: bool,
     /// Whether it was sent on a socket that was lost: then it may have been carried out, whatever comes later.
     was_lost: bool,
     /// Whether it was on its way before it came to this link, or is sent here once more.
@@ -139,7 +136,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
 
     /// Whether its time was over while it waited for room or through a pause: nobody has polled it, so it has not ended.
     pub(crate) fn is_late(&self) -> bool {
-        let deadline = self.slow.as_ref().and_then(|slow| slow.deadline);
+        let deadline = self.slow.as_ref().and_then(|slow| slow.due.at);
         matches!(self.state, State::InLine(_) | State::Pausing)
             && deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
@@ -313,7 +310,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
     fn give_back(&mut self, failure: Failure) {
         let parts = Parts {
             error: Some(failure),
-            deadline: self.slow.as_ref().and_then(|slow| slow.deadline),
+            due: self.slow.as_ref().map_or(Due::default(), |slow| slow.due),
             ..Parts::default()
         };
         self.end(Delivery::Parts(Box::new(parts)));
@@ -323,9 +320,10 @@ impl<L: Deref<Target = Link>> Sending<L> {
     #[cold]
     fn set_deadline(&mut self, payload: &impl Payload) {
         let slow = self.slow();
-        if slow.deadline.is_none() && slow.again.is_none() {
-            let limit = self.limit(payload.terms().patience);
-            self.slow().deadline = limit.from(Instant::now());
+        if slow.due.at.is_none() && slow.again.is_none() {
+            let patience = payload.terms().patience;
+            let at = self.limit(patience).from(Instant::now());
+            self.slow().due = Due::by(at, patience);
         }
     }
 
@@ -377,8 +375,8 @@ impl<L: Deref<Target = Link>> Sending<L> {
     /// The terms of a payload that may have waited. Maintenance makes a deadline longer only once.
     fn slow_terms(&self, payload: &impl Payload) -> Terms {
         let mut terms = payload.terms();
-        if self.slow.as_ref().is_some_and(|slow| slow.is_extended) {
-            // The deadline is set already.
+        let due = self.slow.as_ref().map_or(Due::default(), |slow| slow.due);
+        if due.is_final && due.at.is_some() {
             terms.patience = Patience::Forever;
         }
         terms
@@ -393,7 +391,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
             return Poll::Ready(());
         };
         let slow = self.slow();
-        let Some(deadline) = slow.deadline else {
+        let Some(deadline) = slow.due.at else {
             return Poll::Pending;
         };
         // Made here, in a task: `submit` may be called outside of a runtime, and timers need one.
@@ -401,7 +399,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
             .timer
             .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         ready!(timer.as_mut().poll(cx));
-        if self.extend_wait(payload) {
+        if self.extend_wait() {
             return self.poll_in_line(payload, cx);
         }
         self.link.leave_line(place);
@@ -413,26 +411,19 @@ impl<L: Deref<Target = Link>> Sending<L> {
     }
 
     /// Waits longer for room, once, if the server has announced maintenance and the limit is the usual one.
-    fn extend_wait(&mut self, payload: &impl Payload) -> bool {
+    fn extend_wait(&mut self) -> bool {
         let relaxation = self.link.relaxation();
-        let extra = relaxation.map_or(Duration::ZERO, |relaxation| {
-            relaxation.extra_at(Instant::now())
-        });
         let slow = self.slow();
-        if extra.is_zero() || slow.is_extended || !payload.terms().patience.is_usual() {
-            return false;
+        let is_later = slow.due.extend(relaxation);
+        if is_later {
+            slow.timer = None;
         }
-        slow.is_extended = true;
-        slow.timer = None;
-        slow.deadline = slow
-            .deadline
-            .and_then(|deadline| deadline.checked_add(extra));
-        true
+        is_later
     }
 
     #[inline]
     fn limit(&self, patience: Patience) -> Limit {
-        if let Some(deadline) = self.slow.as_ref().and_then(|slow| slow.deadline) {
+        if let Some(deadline) = self.slow.as_ref().and_then(|slow| slow.due.at) {
             return Limit::At(deadline);
         }
         patience.limit(self.link.config.command_timeout)

@@ -81,6 +81,10 @@ impl<'a> Close<'a> {
 
 async fn close_links(links: Vec<Arc<Link>>, leases: Option<&Leases>, deadline: Instant) -> Closed {
     let before = count_answered(&links);
+    // Before the links may end: over them the wait is ended of whoever is lent a socket and then goes away.
+    if let Some(leases) = leases {
+        leases.refuse_new();
+    }
     links.iter().for_each(|link| link.drain());
     let leased = match leases {
         Some(leases) => leases.close_by(deadline).await,
@@ -129,6 +133,9 @@ impl Connection {
     /// Closes the connection for all clones. New commands are refused; those that were sent or queued are waited for,
     /// and then the socket is closed.
     ///
+    /// What a [`Pool`] has lent, as the [server of a stream](crate::RowStream::server), is left open for all others who use the
+    /// pool, and nothing is waited for.
+    ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;
     /// # async fn example(conn: typedis::Connection) {
@@ -141,12 +148,19 @@ impl Connection {
     /// # }
     /// ```
     pub fn close(&self) -> Close<'_> {
-        Close::new(|deadline| close_links(vec![self.shared_link()], None, deadline))
+        let links = if self.is_lent() {
+            Vec::new()
+        } else {
+            vec![self.shared_link()]
+        };
+        Close::new(|deadline| close_links(links, None, deadline))
     }
 
-    /// Closes the socket at once, for all clones. Commands without a reply fail.
+    /// Closes the socket at once, for all clones, unless a [`Pool`] has lent it. Commands without a reply fail.
     pub fn abort(&self) {
-        self.link().order(Order::Close);
+        if !self.is_lent() {
+            self.link().order(Order::Close);
+        }
     }
 }
 

@@ -43,11 +43,15 @@ pub(crate) fn runtime() -> Result<()> {
 #[derive(Debug)]
 struct OwnedLink {
     link: Arc<Link>,
+    /// The lane of a pool that this only lends: it is open for as long as its pool wants.
+    lane: Option<Connection>,
 }
 
 impl Drop for OwnedLink {
     fn drop(&mut self) {
-        self.link.order(Order::Drain);
+        if self.lane.is_none() {
+            self.link.order(Order::Drain);
+        }
     }
 }
 
@@ -71,9 +75,7 @@ impl Connection {
             .await
             .map_err(|refusal| Error::new(refusal.into_kind(), Phase::NotSent))?;
         tokio::spawn(driver.run(Some(ready)));
-        Ok(Self {
-            handle: Arc::new(OwnedLink { link }),
-        })
+        Ok(Self::over(link, None))
     }
 
     /// Connects when the first command is sent. Until the server can be reached, commands wait, each to its deadline.
@@ -95,9 +97,23 @@ impl Connection {
         let link = Link::new(config.into(), sleeps_after, driver::open_apart);
         link.with(&mut Vec::new(), |queue, _| queue.sleep());
         tokio::spawn(Driver::new(link.clone()).run(None));
+        Self::over(link, None)
+    }
+
+    fn over(link: Arc<Link>, lane: Option<Self>) -> Self {
         Self {
-            handle: Arc::new(OwnedLink { link }),
+            handle: Arc::new(OwnedLink { link, lane }),
         }
+    }
+
+    /// The same lane of a pool, for a user of the pool, who cannot close it.
+    pub(crate) fn lent(&self) -> Self {
+        Self::over(self.shared_link(), Some(self.clone()))
+    }
+
+    /// Whether it is a lane that a pool has lent.
+    pub(super) fn is_lent(&self) -> bool {
+        self.handle.lane.is_some()
     }
 
     /// Its configuration.

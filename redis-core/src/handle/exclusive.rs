@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::connection::Connection;
-use super::leases::Leases;
+use super::leases::{Lease, Leases};
 use crate::command::{ASKING, Args};
 use crate::config::IntoConfig;
 use crate::engine::exchange::Pending;
@@ -29,8 +28,8 @@ use crate::runtime::planted::Planted;
 #[derive(Debug)]
 pub struct Exclusive {
     connection: Option<Connection>,
-    /// The pool that it goes back to, and the permit for it.
-    lease: Option<(Arc<Leases>, OwnedSemaphorePermit)>,
+    /// The right to it, if it belongs to a pool.
+    lease: Option<Lease>,
     /// Whether its state was changed, so that it must not be lent again.
     changed: AtomicBool,
     /// Whether keys are watched, by [`Pool::watch`](crate::Pool::watch).
@@ -51,7 +50,7 @@ impl Exclusive {
         Ok(Self::over(connection, None))
     }
 
-    fn over(connection: Connection, lease: Option<(Arc<Leases>, OwnedSemaphorePermit)>) -> Self {
+    fn over(connection: Connection, lease: Option<Lease>) -> Self {
         Self {
             connection: Some(connection),
             lease,
@@ -69,8 +68,8 @@ impl Exclusive {
 
     /// Leases a socket; at `end`, if not before, there is no time left for it.
     pub(crate) async fn lease_by(leases: &Arc<Leases>, end: Option<Instant>) -> Result<Self> {
-        let (connection, permit) = leases.lease(end).await?;
-        Ok(Self::over(connection, Some((leases.clone(), permit))))
+        let (connection, lease) = leases.lease(end).await?;
+        Ok(Self::over(connection, Some(lease)))
     }
 
     /// Whether the socket was lost or closed.
@@ -172,8 +171,8 @@ impl Drop for Exclusive {
             && !self.unblocking.load(Ordering::Relaxed)
             && connection.is_reusable();
         match self.lease.take() {
-            Some((leases, _permit)) if clean => leases.take_back(connection),
-            Some((_, permit)) if Planted::KeptLease.is_here() => permit.forget(),
+            Some(lease) if clean => lease.leases.take_back(connection),
+            Some(lease) if Planted::KeptLease.is_here() => lease.keep(),
             // A command may be blocked on the server: do not wait for it.
             _ => connection.abort(),
         }

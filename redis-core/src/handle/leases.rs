@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -38,6 +38,8 @@ pub(crate) struct Leases {
     config: Arc<Config>,
     /// One permit per socket that may be leased; waiting for one is fair.
     permits: Arc<Semaphore>,
+    /// How many sockets are out. Permits do not tell: whoever closes the pool takes them too.
+    out: AtomicUsize,
     /// Whether nobody new is lent a socket.
     closing: AtomicBool,
     idle: Lock<Idle>,
@@ -63,6 +65,7 @@ impl Leases {
     pub(crate) fn new(config: Config) -> Arc<Self> {
         Arc::new(Self {
             permits: Arc::new(Semaphore::new(most(&config))),
+            out: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
             idle: Lock::default(),
             opened: Lock::default(),
@@ -79,9 +82,9 @@ impl Leases {
     /// # Errors
     /// The command timeout or the moment `latest` passed, the server could not be reached, or the pool is being closed.
     pub(super) async fn lease(
-        &self,
+        self: &Arc<Self>,
         latest: Option<Instant>,
-    ) -> Result<(Connection, OwnedSemaphorePermit)> {
+    ) -> Result<(Connection, Lease)> {
         if self.is_closing() {
             return Err(closed());
         }
@@ -89,8 +92,8 @@ impl Leases {
         let usual = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let end = usual.into_iter().chain(latest).min();
         let permit = self.permits.clone().acquire_owned();
-        let permit = match by(end, permit, || Obstacle::LeasesInUse(self.config.leases)).await {
-            Ok(Ok(permit)) => permit,
+        let lease = match by(end, permit, || Obstacle::LeasesInUse(self.config.leases)).await {
+            Ok(Ok(permit)) => Lease::new(self, permit),
             Err(late) if !self.is_closing() => return Err(late),
             Ok(Err(_)) | Err(_) => return Err(closed()),
         };
@@ -103,10 +106,10 @@ impl Leases {
                 connection
             }
         };
-        Ok((connection, permit))
+        Ok((connection, lease))
     }
 
-    fn is_closing(&self) -> bool {
+    pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
     }
 
@@ -174,7 +177,8 @@ impl Leases {
         }
         idle.sockets.push(socket);
         if let Some(limit) = self.config.idle_timeout
-            && idle.reaper.is_none()
+            // It ends with the runtime of whoever gave a socket back.
+            && idle.reaper.as_ref().is_none_or(AbortHandle::is_finished)
             && tokio::runtime::Handle::try_current().is_ok()
         {
             let reaper = runtime::spawn(reap(Arc::downgrade(self), limit));
@@ -194,9 +198,14 @@ impl Leases {
         any
     }
 
+    /// Leases no more sockets, but to those who wait for one already.
+    pub(crate) fn refuse_new(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
     /// Leases no more sockets, and drops the idle ones.
     pub(crate) fn close(&self) {
-        self.closing.store(true, Ordering::Release);
+        self.refuse_new();
         self.permits.close();
         self.idle.lock().sockets.clear();
     }
@@ -204,20 +213,18 @@ impl Leases {
     /// Waits until all leased sockets have come back, then closes. Returns how many had not come back by the
     /// deadline. If this is dropped before, it closes then.
     pub(crate) async fn close_by(&self, deadline: Instant) -> usize {
-        self.closing.store(true, Ordering::Release);
-        let all = most(&self.config);
-        let count = u32::try_from(all).unwrap_or(u32::MAX);
-        let all_back = {
+        self.refuse_new();
+        let count = u32::try_from(most(&self.config)).unwrap_or(u32::MAX);
+        {
             // Who has asked before and waits behind this is refused. It keeps what has come back until then: otherwise they
             // would be lent that at the deadline.
             let mut back = pin!(self.permits.acquire_many(count));
-            let got;
+            let _got;
             // It is dropped before what has come back, also where this is dropped amid the wait.
             let _closes = ClosesAtLast(self);
-            got = timeout_at(deadline, &mut back).await;
-            matches!(got, Ok(Ok(_)))
-        };
-        if all_back { 0 } else { all - self.available() }
+            _got = timeout_at(deadline, &mut back).await;
+        }
+        self.out.load(Ordering::Acquire)
     }
 }
 
@@ -229,6 +236,38 @@ fn most(config: &Config) -> usize {
 
 fn closed() -> Error {
     Error::new(ErrorKind::Closed, Phase::NotSent)
+}
+
+/// The right to a socket of a pool, to which that goes back. Nobody else has it until this is dropped.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub(super) leases: Arc<Leases>,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Lease {
+    fn new(leases: &Arc<Leases>, permit: OwnedSemaphorePermit) -> Self {
+        leases.out.fetch_add(1, Ordering::AcqRel);
+        Self {
+            leases: leases.clone(),
+            permit,
+        }
+    }
+
+    /// Keeps it for ever, for [`Planted::KeptLease`](crate::runtime::planted::Planted::KeptLease).
+    pub(super) fn keep(mut self) {
+        self.leases.out.fetch_add(1, Ordering::AcqRel);
+        if let Some(permit) = self.permit.split(1) {
+            permit.forget();
+        }
+    }
+}
+
+impl Drop for Lease {
+    /// Before the permit goes back: whoever has all of them finds that none is out.
+    fn drop(&mut self) {
+        self.leases.out.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// Closes when it is dropped.
@@ -304,5 +343,41 @@ mod tests {
         drop(out);
         assert_eq!(closing.as_mut().poll(cx), Poll::Ready(0));
         assert_eq!(*woken.is_closed.lock(), Some(true));
+    }
+
+    /// The first holds back what has come back, and is no borrower.
+    #[tokio::test]
+    async fn one_who_closes_is_not_counted_by_another_who_closes() {
+        let cx = &mut Context::from_waker(Waker::noop());
+        let leases = Leases::new(Config::tcp("127.0.0.1", 1).leases(3));
+        let permit = leases.permits.clone().acquire_owned().await.unwrap();
+        let out = Lease::new(&leases, permit);
+        let mut first = pin!(leases.close_by(from_now(Duration::from_secs(60))));
+        assert!(first.as_mut().poll(cx).is_pending());
+        assert_eq!(leases.close_by(Instant::now()).await, 1);
+        drop(out);
+        assert_eq!(first.as_mut().poll(cx), Poll::Ready(0));
+    }
+
+    #[test]
+    fn old_sockets_are_closed_also_if_the_runtime_that_saw_to_it_has_ended() {
+        let limit = Duration::from_secs(60);
+        let leases = Leases::new(Config::tcp("127.0.0.1", 1).idle_timeout(limit));
+        let is_seen_to = || {
+            let idle = leases.idle.lock();
+            idle.reaper.as_ref().is_some_and(|task| !task.is_finished())
+        };
+        for _ in 0..2 {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                leases.take_back(Connection::sleeping(leases.config.clone(), None));
+            });
+            assert!(is_seen_to());
+            drop(runtime);
+            assert!(!is_seen_to());
+        }
     }
 }

@@ -215,7 +215,7 @@ impl Pool {
     }
 }
 
-/// The open lane with the fewest commands in flight; if all are busy, one that has no socket yet.
+/// The open lane with the fewest commands in flight; if all are busy, one that has no socket yet. One that has ended, only if all have.
 #[inline]
 fn least_busy(lanes: &[Connection]) -> &Connection {
     let start = if lanes.len() > 1 {
@@ -228,6 +228,7 @@ fn least_busy(lanes: &[Connection]) -> &Connection {
     for lane in after.iter().chain(before) {
         let load = match lane.link().load() {
             (load, true) => load,
+            (_, false) if lane.is_closed() => usize::MAX,
             // Opening a socket pays only if there is much to do.
             (load, false) => load.saturating_add(BUSY),
         };
@@ -339,7 +340,11 @@ fn patience(args: &Args, config: &Config) -> Option<Duration> {
     }
 }
 
-/// Whether a socket was lost before anything of the command was sent on it.
+/// Whether a socket was lost before anything of the command was sent on it. It may have come from another runtime, which has ended.
 fn was_lost_before(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::ConnectionLost(_)) && error.phase() == Phase::NotSent
+    let is_lost = matches!(
+        error.kind(),
+        ErrorKind::ConnectionLost(_) | ErrorKind::RuntimeEnded
+    );
+    is_lost && error.phase() == Phase::NotSent
 }

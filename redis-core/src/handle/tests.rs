@@ -2,13 +2,16 @@
 
 use std::fmt::Debug;
 use std::future::IntoFuture;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 
 use typedis_testkit::{ServerKind, database};
 
-use super::{Connection, Pool};
+use super::{Connection, Leases, Pool};
 use crate::command::{Args, CommandInfo, Keys, ToArg, command_info};
 use crate::config::Config;
 use crate::request::{Run, Target};
+use crate::runtime::Lock;
 use crate::wire::outgoing::Outgoing;
 use crate::{AnyClient, Prefixed, Raw, Script, WithPrefix, raw};
 
@@ -108,4 +111,53 @@ async fn commands_for_one_server_take_a_lane_that_is_kept_open() {
         let lane = pool.steady_lane();
         assert!(kept.iter().any(|kept| std::ptr::eq(kept, lane)));
     }
+}
+
+#[tokio::test]
+async fn a_lane_that_has_ended_gets_no_commands_while_another_is_left() {
+    let pool = Pool::lazy(Config::tcp("127.0.0.1", 1).lanes(2)).unwrap();
+    let (ended, other) = (pool.lanes().first().unwrap(), pool.lanes().get(1).unwrap());
+    ended.abort();
+    let calls = (0..100).map(|_| {
+        let mut call = other.begin(Box::new(Args::new(&SET, Keys::Ignored)));
+        assert!(call.submit());
+        call
+    });
+    let _waiting: Vec<_> = calls.collect();
+    for _ in 0..100 {
+        assert!(std::ptr::eq(pool.lane(), other));
+    }
+}
+
+/// Stands for the driver of a lane, and notes whether sockets were still lent when there was something to do.
+struct Ordered {
+    leases: Arc<Leases>,
+    were_closing: Lock<Option<bool>>,
+}
+
+impl Wake for Ordered {
+    fn wake(self: Arc<Self>) {
+        let were_closing = self.leases.is_closing();
+        self.were_closing.lock().get_or_insert(were_closing);
+    }
+}
+
+/// Over the lanes the wait is ended of whoever is lent a socket and then goes away.
+#[tokio::test]
+async fn a_pool_that_is_closed_lends_nothing_before_its_lanes_may_end() {
+    let pool = Pool::lazy(Config::tcp("127.0.0.1", 1)).unwrap();
+    let ordered = Arc::new(Ordered {
+        leases: pool.leases().clone(),
+        were_closing: Lock::default(),
+    });
+    let link = pool.first_lane().link();
+    link.with(&mut Vec::new(), |queue, _| {
+        queue.park(&ordered.clone().into());
+    });
+    let mut closing = pool.close().into_future();
+    let polled = closing
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending());
+    assert_eq!(*ordered.were_closing.lock(), Some(true));
 }

@@ -60,7 +60,7 @@ impl<T: FromRedis> Awaited for Option<T> {
 /// An error is an item too. If it is polled again, the stream pauses and goes on; after several failures in a row the
 /// pauses get longer. Only an error of the call itself, which would come each time and for which nothing is sent, ends the
 /// stream: an argument that cannot be sent, a command that does not block or had been [sent](crate::Request::send) before, a
-/// handle that was closed.
+/// handle that was closed or has ended with its runtime.
 ///
 /// You can drop the future of `next`, as in `select!`: what arrives is kept for the next call. Dropping the stream ends the
 /// command in flight.
@@ -200,11 +200,11 @@ impl Pause {
     }
 }
 
-/// Whether the same call would fail each time: it is wrong in itself, or its handle was closed.
+/// Whether the same call would fail each time: it is wrong in itself, or its handle was closed, or has ended with its runtime.
 fn is_of_call(error: &Error) -> bool {
     let is_for_ever = matches!(
         error.kind(),
-        ErrorKind::Argument(_) | ErrorKind::Usage(_) | ErrorKind::Closed
+        ErrorKind::Argument(_) | ErrorKind::Usage(_) | ErrorKind::Closed | ErrorKind::RuntimeEnded
     );
     is_for_ever && error.phase() == Phase::NotSent
 }

@@ -143,7 +143,7 @@ impl<'h, T> RowStream<'h, T> {
 
     /// A connection to the one server that keeps the cursor: there the rows that were not fetched yet are read. On a cluster, this
     /// is the node that the stream was begun on; with the cluster itself, any node would be asked. On a pool it is one of its lanes,
-    /// which may lead to different servers.
+    /// which may lead to different servers. It is the pool's: to close it does nothing.
     ///
     /// `None` on an [`Exclusive`](crate::Exclusive), with which you go on itself, and on a
     /// [lazy](crate::cluster::Cluster::lazy) cluster before the first page.

@@ -7,7 +7,7 @@
 //! - `loss`, `repeats`, `reconnect`, `liveness`, `desync`, `handshake`: what networks and servers do to it
 //! - `maintenance`, `moving`: what servers announce; `relaxed`: limits of time meanwhile
 //! - `big`: large values and long pipelines; `texts`: what scripts put into statuses and errors
-//! - `chain`, `open`, `pool`, `watch`: pipelines, transactions and leased sockets
+//! - `chain`, `open`, `pool`, `watch`: pipelines, transactions and leased sockets; `lanes`: the others of a pool
 //! - `unclaimed`: what blocking calls got whose callers have gone away, or were told that their time is over
 //! - `closing`, `runtime`: the end of handles, in good order and with their runtime
 //!
@@ -32,6 +32,7 @@ mod deadlines;
 mod desync;
 mod encoding;
 mod handshake;
+mod lanes;
 mod liveness;
 mod loss;
 mod maintenance;

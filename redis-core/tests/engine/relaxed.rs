@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use typedis_core::{Budget, CommandInfo, ErrorKind, Pool, Request, Run, Timeout};
+use typedis_core::{Budget, CommandInfo, ErrorKind, Pool, Request, Run, Script, Timeout};
 use typedis_testkit::fake::Fake;
 use typedis_testkit::push;
 use typedis_testkit::resp::Resp;
@@ -190,5 +190,56 @@ async fn a_deadline_of_a_command_that_blocks_is_kept() {
         drop(leased);
         let call = blpop(&pool).deadline(Duration::from_millis(50));
         assert!(failed(soon("the call", call).await).is_timeout());
+    }
+}
+
+/// A server that announces this, lacks every script, and leaves everything else unanswered.
+async fn lacking_scripts(pushes: String) -> Fake {
+    Fake::start(move |mut peer| {
+        let pushes = pushes.clone();
+        async move {
+            if greet(&mut peer).await?.is_none() {
+                return Ok(());
+            }
+            peer.send(format!("{pushes}+first\r\n")).await?;
+            while let Some(command) = peer.command().await? {
+                if command.name() == "EVALSHA" {
+                    peer.send("-NOSCRIPT no such script\r\n").await?;
+                }
+            }
+            Ok(())
+        }
+    })
+    .await
+    .unwrap()
+}
+
+/// The first reply to the call comes while its time is longer already.
+#[tokio::test]
+async fn a_limit_is_made_longer_once_also_if_the_command_is_sent_again() {
+    let minute = Duration::from_secs(60);
+    for (pushes, minutes) in [(String::new(), 1), (migration(), 2)] {
+        let fake = lacking_scripts(pushes).await;
+        let config = asking(&fake)
+            .liveness(None)
+            .command_timeout(minute)
+            .maint_extra_time(minute);
+        let conn = connect(config).await;
+        conn.run(echo("x")).await.unwrap();
+        let begun = tokio::time::Instant::now();
+        let script = Script::new("return 1");
+        let call = tokio::spawn(async move { conn.run(script.call::<String>((), ())).await });
+        until("the text is sent", || {
+            let sent = fake.received(0);
+            sent.iter().any(|words| words.name() == "EVAL")
+        })
+        .await;
+        tokio::time::pause();
+        let outcome = tokio::time::timeout(minute * 10, call).await;
+        let waited = begun.elapsed();
+        tokio::time::resume();
+        assert!(failed(outcome.unwrap().unwrap()).is_timeout());
+        let expected = minute * minutes..minute * minutes + minute / 2;
+        assert!(expected.contains(&waited), "{minutes}: {waited:?}");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use typedis_core::pubsub::Monitor;
-use typedis_core::{Connection, ErrorKind, Exclusive, Phase, Pool, Run, raw};
+use typedis_core::{Connection, ErrorKind, Exclusive, IntoRepeat, Phase, Pool, Run, raw};
 use typedis_testkit::{Server, ServerKind};
 
 use crate::support::*;
@@ -285,4 +285,47 @@ fn nothing_is_connected_outside_of_a_runtime_and_the_error_says_what_to_do() {
     let runtime = runtime();
     let _guard = runtime.enter();
     assert!(Connection::lazy(url).is_ok());
+}
+
+/// The socket came from the runtime of another borrower.
+#[test]
+fn a_blocking_command_is_sent_on_another_socket_if_the_runtime_of_the_first_ends_before() {
+    let second = runtime();
+    for reports in [false, true] {
+        let mut first = Builder::new_current_thread();
+        let first = first.enable_all().build().unwrap();
+        let pool = second.block_on(async {
+            let pool = Pool::open(on(&db()).leases(1)).await.unwrap();
+            let push = raw("LPUSH").key("jobs").arg(7).reply::<i64>();
+            pool.run(push).await.unwrap();
+            pool
+        });
+        if reports {
+            pool.on_unclaimed(|_| {});
+        }
+        // From here on nothing is sent on this socket: its runtime does not run.
+        first.block_on(async { drop(pool.exclusive().await.unwrap()) });
+        let pop = raw("BLPOP").key("jobs").arg(0).blocks_for(0);
+        let mut call = pool.run(pop.reply::<Option<(String, i64)>>());
+        assert!(second.block_on(poll_once(&mut call)).is_none());
+        drop(first);
+        let popped = second.block_on(soon("the call", call)).unwrap();
+        assert_eq!(popped, Some(("jobs".to_owned(), 7)), "{reports}");
+    }
+}
+
+#[test]
+fn a_stream_ends_with_the_runtime_of_its_socket() {
+    let (first, second) = (runtime(), runtime());
+    let socket = first.block_on(async { Exclusive::open(on(&db())).await.unwrap() });
+    drop(first);
+    second.block_on(async {
+        let pop = raw("BLPOP").key("jobs").arg(0).blocks_for(0);
+        let pop = socket.run(pop.reply::<Option<(String, i64)>>());
+        let mut jobs = pop.repeat();
+        let error = failed(soon("an item", jobs.next()).await);
+        assert!(matches!(error.kind(), ErrorKind::RuntimeEnded), "{error}");
+        let error = failed(soon("the end", jobs.next()).await);
+        assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+    });
 }

@@ -14,12 +14,12 @@ impl Queue {
         // If it is in flight, it is one of the entries.
         if let Alone::Waiting(cell, ..) = std::mem::replace(&mut self.alone, Alone::None) {
             let failure = failure.in_phase(Phase::NotSent);
-            self.fail(Owner::Client(cell), Limit::None, failure, woken);
+            self.fail(Owner::Client(cell), Due::default(), failure, woken);
         }
     }
 
     /// Delivers a failure: wakes the caller, or frees the cell of a caller who has gone away.
-    fn fail(&mut self, owner: Owner, limit: Limit, failure: Failure, woken: &mut Vec<Waker>) {
+    fn fail(&mut self, owner: Owner, due: Due, failure: Failure, woken: &mut Vec<Waker>) {
         let Some(key) = owner.cell() else { return };
         let Some(cell) = self.cells.get_mut(key) else {
             return;
@@ -28,7 +28,7 @@ impl Queue {
             Cell::Waiting(waker, parts) => {
                 woken.extend(waker.take());
                 let mut parts = parts.take().unwrap_or_default();
-                (parts.error, parts.deadline) = (Some(failure), limit.moment());
+                (parts.error, parts.due) = (Some(failure), due);
                 if !self.routed && !owner.is_own() {
                     parts.hold(false, &self.holds);
                 }
@@ -134,8 +134,9 @@ impl Queue {
                 self.counts.timeouts += u64::from(!entry.owner.is_own());
                 let owner = entry.owner.leave();
                 let obstacle = obstacle.clone().filter(|_| !taken);
-                let limit = std::mem::replace(&mut entry.limit, Limit::None);
-                expired.push((owner, limit, Failure::Timeout(phase, obstacle)));
+                let due = entry.due();
+                entry.limit = Limit::None;
+                expired.push((owner, due, Failure::Timeout(phase, obstacle)));
             } else {
                 self.earliest_deadline = Some(
                     self.earliest_deadline
@@ -144,8 +145,8 @@ impl Queue {
             }
         }
         // The deadline goes back too: some replies may have come, and be refusals, for which there is no time left.
-        for (owner, limit, failure) in expired {
-            self.fail(owner, limit, failure, woken);
+        for (owner, due, failure) in expired {
+            self.fail(owner, due, failure, woken);
         }
         self.make_room();
         self.earliest_deadline
@@ -188,7 +189,7 @@ impl Queue {
                 let failure = failure.in_phase(entry.phase(was_sent || was_alone));
                 if !Planted::SilentLoss.is_here() {
                     self.note_written(entry.owner, written);
-                    self.fail(entry.owner, entry.limit, failure, woken);
+                    self.fail(entry.owner, entry.due(), failure, woken);
                 }
             }
         }
@@ -217,10 +218,10 @@ impl Queue {
         let mut bound = Vec::new();
         for entry in self.entries.iter_mut().filter(|entry| entry.bound) {
             let owner = entry.owner.leave();
-            bound.push((owner, entry.limit, failure.in_phase(entry.phase(false))));
+            bound.push((owner, entry.due(), failure.in_phase(entry.phase(false))));
         }
-        for (owner, limit, failure) in bound {
-            self.fail(owner, limit, failure, woken);
+        for (owner, due, failure) in bound {
+            self.fail(owner, due, failure, woken);
         }
     }
 
@@ -232,7 +233,7 @@ impl Queue {
             waiting.move_to(entry.bytes, &mut bytes);
             self.note_again(&entry, bytes);
             let failure = failure.in_phase(entry.phase(false));
-            self.fail(entry.owner, entry.limit, failure, woken);
+            self.fail(entry.owner, entry.due(), failure, woken);
         }
         (self.bytes, self.own) = (0, 0);
         self.given_up = 0;
@@ -356,7 +357,7 @@ impl Queue {
         let taken = std::mem::take(&mut self.taken);
         for (index, entry) in std::mem::take(&mut self.entries).into_iter().enumerate() {
             let failure = failure.in_phase(entry.phase(index < taken));
-            self.fail(entry.owner, entry.limit, failure, woken);
+            self.fail(entry.owner, entry.due(), failure, woken);
         }
         self.out = Outgoing::default();
         self.given_up = 0;

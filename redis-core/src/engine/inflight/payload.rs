@@ -9,9 +9,11 @@ use tokio::time::Instant;
 use super::held::{Held, Holds};
 use crate::command::Block;
 use crate::command::script_text::Loaded;
+use crate::engine::maintenance::Relaxation;
 use crate::error::{Error, ErrorKind, Obstacle, Phase, Result, ServerError, TlsError};
 #[cfg(feature = "tracing")]
 use crate::reply::Frame;
+use crate::runtime::after;
 use crate::wire::Chunk;
 use crate::wire::outgoing::Outgoing;
 
@@ -188,7 +190,7 @@ pub(crate) struct Parts {
     pub(crate) chunks: Vec<Chunk>,
     pub(crate) error: Option<Failure>,
     /// When the entry would have been given up.
-    pub(crate) deadline: Option<Instant>,
+    pub(crate) due: Due,
     /// The same command to be sent again, if the server refused it for a reason that goes away.
     pub(crate) again: Option<Box<Again>>,
     /// How many bytes of the entry were written before its socket was lost.
@@ -324,6 +326,39 @@ impl Limit {
             Self::At(deadline) => Some(deadline),
             Self::None | Self::Within(_) => None,
         }
+    }
+}
+
+/// When something that is sent once more has to be answered, if that is known by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Due {
+    pub(crate) at: Option<Instant>,
+    /// Whether maintenance makes it no later: it has done so, or the caller has named it.
+    pub(crate) is_final: bool,
+}
+
+impl Due {
+    /// That of something with this patience.
+    pub(crate) fn by(at: Option<Instant>, patience: Patience) -> Self {
+        let is_final = !patience.is_usual();
+        Self { at, is_final }
+    }
+
+    /// Makes it later, once, if there is maintenance now. Returns whether that was done.
+    pub(crate) fn extend(&mut self, relaxation: Option<Relaxation>) -> bool {
+        let (Some(at), Some(relaxation), false) = (self.at, relaxation, self.is_final) else {
+            return false;
+        };
+        let extra = relaxation.extra_at(Instant::now());
+        if !extra.is_zero() {
+            (self.at, self.is_final) = (Some(after(at, extra)), true);
+        }
+        self.is_final
+    }
+
+    /// This, or `other` if this is not known.
+    pub(crate) fn or(self, other: Self) -> Self {
+        if self.at.is_some() { self } else { other }
     }
 }
 

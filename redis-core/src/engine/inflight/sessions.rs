@@ -283,8 +283,8 @@ impl Queue {
                 let all = parts.get_or_insert_default();
                 all.chunks.push(piece);
                 if done {
-                    let extra = extra(self.relaxation.filter(|_| is_usual));
-                    all.deadline = limit.moment().map(|moment| after(moment, extra));
+                    all.due = due(limit, is_usual);
+                    all.due.extend(self.relaxation);
                     all.was_lost = was_lost;
                     woken.extend(waker.take());
                     let mut all = parts.take().unwrap_or_default();
@@ -353,11 +353,4 @@ fn has_no_error(mut piece: &[u8], replies: usize) -> bool {
 fn short_piece(input: &[u8]) -> Option<(usize, Chunk)> {
     let len = short_reply(input)?;
     Some((len, Chunk::copied_from(input, len)?))
-}
-
-/// How much longer a limit is now.
-fn extra(relaxation: Option<Relaxation>) -> Duration {
-    relaxation.map_or(Duration::ZERO, |relaxation| {
-        relaxation.extra_at(Instant::now())
-    })
 }

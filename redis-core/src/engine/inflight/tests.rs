@@ -171,8 +171,42 @@ fn what_is_queued_between_a_turns_begin_and_its_write_has_its_deadline_when_it_i
     queue.take_output(&mut unanswered, now);
     queue.deliver_refusal(chunk(b"-LOADING a\r\n"), &unanswered, &mut Vec::new());
     let refused = parts(&mut queue, key);
-    assert_eq!(refused.deadline, Some(now + Duration::from_secs(10)));
+    assert_eq!(refused.due.at, Some(now + Duration::from_secs(10)));
     assert_eq!(again(&refused).unwrap(), b"A");
+}
+
+/// It may be sent again, and then maintenance must not make its time longer once more.
+#[test]
+fn what_goes_back_says_whether_its_time_was_made_longer() {
+    let (now, ten) = (Instant::now(), Duration::from_secs(10));
+    let relaxation = Relaxation {
+        until: now + ten * 100,
+        extra: ten,
+    };
+    for relaxation in [None, Some(relaxation)] {
+        let due = Due {
+            at: Some(now + ten * (1 + u32::from(relaxation.is_some()))),
+            is_final: relaxation.is_some(),
+        };
+        let mut queue = Queue::new(Budget::default(), false);
+        let mut unanswered = Unanswered::default();
+        queue.relaxation = relaxation;
+        let refused = submit(&mut queue, once(b"A"));
+        queue.take_output(&mut unanswered, now);
+        queue.deliver(chunk(b"-NOSCRIPT a\r\n"), 1, &mut Vec::new());
+        assert_eq!(parts(&mut queue, refused).due, due);
+        let bound = Commands {
+            bound: true,
+            ..once(b"B")
+        };
+        let waiting = submit(&mut queue, bound);
+        queue.stamp(now);
+        if relaxation.is_some() {
+            queue.expire(now + ten, &mut Vec::new());
+        }
+        queue.lost(&lost(), &mut unanswered, true, &mut Vec::new());
+        assert_eq!(parts(&mut queue, waiting).due, due);
+    }
 }
 
 #[test]
@@ -209,7 +243,7 @@ fn what_is_lost_goes_back_from_a_node_of_several_if_it_may_be_sent_again() {
         ));
         assert_eq!(again(&parts).unwrap(), bytes);
         // It goes on with the rest of its time.
-        assert!(parts.deadline.is_some());
+        assert!(parts.due.at.is_some());
     }
     assert!(queue.is_idle() && !queue.has_output());
     assert_eq!(queue.stats(Instant::now()).bytes, 0);

@@ -4,10 +4,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::{Sending, Slow, State};
-use crate::engine::inflight::{Again, Failure, Parts};
+use crate::engine::inflight::{Again, Due, Failure, Parts};
 use crate::engine::link::Link;
 use crate::error::Obstacle;
 use crate::reply::Frame;
@@ -17,7 +17,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
     /// Sends the payload once more, as it is now: because of `parts`, by their deadline.
     pub(crate) fn send_again(&mut self, parts: &mut Parts) {
         let slow = self.slow();
-        (slow.deadline, slow.again) = (parts.deadline, None);
+        (slow.due, slow.again) = (parts.due, None);
         // It was accepted before.
         (slow.held, slow.is_onward) = (parts.held.take(), true);
         self.state = State::Fresh;
@@ -40,11 +40,11 @@ impl<L: Deref<Target = Link>> Sending<L> {
     /// Sends `again` in place of the payload after a pause, which grows each time: because of `parts`. Returns whether there is
     /// time for that before the deadline.
     pub(crate) fn send_later(&mut self, again: Box<Again>, parts: &mut Parts) -> bool {
-        let (backoff, deadline) = (self.link.config.backoff, parts.deadline);
+        let (backoff, due) = (self.link.config.backoff, parts.due);
         let slow = self.slow();
-        (slow.deadline, slow.again) = (deadline, Some(again));
+        (slow.due, slow.again) = (due, Some(again));
         let took = slow.resumed.map_or(Duration::ZERO, |at| at.elapsed());
-        let pause = backoff.pause_until(deadline, slow.refusals, took);
+        let pause = backoff.pause_until(due.at, slow.refusals, took);
         let Some(pause) = pause else {
             return false;
         };
@@ -56,11 +56,11 @@ impl<L: Deref<Target = Link>> Sending<L> {
     }
 
     /// Has it go on over another link: `again`, or the payload itself.
-    pub(crate) fn go_to(&mut self, link: L, again: Option<Box<Again>>, deadline: Option<Instant>) {
+    pub(crate) fn go_to(&mut self, link: L, again: Option<Box<Again>>, due: Due) {
         self.link = link;
         self.state = State::Fresh;
         let slow = self.slow();
-        (slow.deadline, slow.again) = (deadline, again);
+        (slow.due, slow.again) = (due, again);
         slow.is_onward = true;
     }
 

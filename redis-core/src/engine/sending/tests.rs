@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::future::poll_fn;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use typedis_testkit::fake::Fake;
@@ -8,6 +9,7 @@ use typedis_testkit::fake::Fake;
 use super::*;
 use crate::config::{Backoff, Budget, Config, Protocol};
 use crate::engine::inflight::Hold;
+use crate::engine::maintenance::Relaxation;
 use crate::handle::Connection;
 use crate::wire::encode::Output;
 use crate::wire::outgoing::Outgoing;
@@ -49,7 +51,7 @@ async fn answer<L: Deref<Target = Link>>(sending: &mut Sending<L>, payload: &mut
 /// An outcome with this deadline.
 fn by(deadline: Instant) -> Parts {
     Parts {
-        deadline: Some(deadline),
+        due: Due::by(Some(deadline), Patience::Default),
         ..Parts::default()
     }
 }
@@ -171,14 +173,61 @@ impl Payload for Usual {
 }
 
 #[tokio::test]
-async fn what_got_more_time_while_it_waited_for_room_gets_none_in_flight() {
+async fn what_got_more_time_gets_none_when_it_is_queued_later_or_again() {
     let fake = echo().await;
     let connection = Connection::open(config(&fake)).await.unwrap();
-    let mut sending = Sending::new(connection.link());
-    let payload = Usual(ping("one"));
-    assert!(sending.slow_terms(&payload).patience.is_usual());
-    sending.slow().is_extended = true;
-    assert!(!sending.slow_terms(&payload).patience.is_usual());
+    let (payload, at) = (Usual(ping("one")), Some(Instant::now()));
+    assert!(
+        Sending::new(connection.link())
+            .slow_terms(&payload)
+            .patience
+            .is_usual()
+    );
+    for is_final in [false, true] {
+        let due = Due { at, is_final };
+        for way in 0..3 {
+            let mut sending = Sending::new(connection.link());
+            let mut parts = Parts {
+                due,
+                ..Parts::default()
+            };
+            match way {
+                // It has waited for room.
+                0 => sending.slow().due = due,
+                1 => sending.send_again(&mut parts),
+                _ => sending.go_to(connection.link(), None, due),
+            }
+            let is_usual = sending.slow_terms(&payload).patience.is_usual();
+            assert_eq!(is_usual, !is_final, "{way}");
+        }
+    }
+}
+
+/// The command itself is not here any more then, and cannot tell whose time it has.
+#[tokio::test]
+async fn the_deadline_of_a_caller_is_kept_while_what_was_refused_waits_for_room() {
+    let fake = echo().await;
+    let connection = Connection::open(config(&fake)).await.unwrap();
+    let (link, minute) = (connection.link(), Duration::from_secs(60));
+    let at = Instant::now() + minute;
+    link.change(|queue| {
+        queue.relaxation = Some(Relaxation {
+            until: at,
+            extra: minute,
+        });
+    });
+    for is_final in [false, true] {
+        let mut sending = Sending::new(link);
+        let mut parts = Parts {
+            due: Due {
+                at: Some(at),
+                is_final,
+            },
+            ..Parts::default()
+        };
+        assert!(sending.send_later(Box::new(ping("again")), &mut parts));
+        assert_eq!(sending.extend_wait(), !is_final);
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! The wait for the server's confirmation: [`Ticket`], one for each call of `subscribe`.
 
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+
+use slab::Slab;
 
 use super::cause::Cause;
 use crate::error::ServerError;
@@ -16,8 +19,8 @@ pub(crate) struct Ticket {
 struct State {
     pending: usize,
     failure: Option<Cause>,
-    /// What the server last said, if it refuses for a reason that goes away.
-    refusal: Option<ServerError>,
+    /// What the server said of those that it refuses for a reason that goes away.
+    refusals: Slab<ServerError>,
     waker: Option<Waker>,
 }
 
@@ -29,7 +32,6 @@ impl Ticket {
 
     pub(crate) fn confirm(&self, woken: &mut Vec<Waker>) {
         let mut state = self.state.lock();
-        state.refusal = None;
         state.pending = state.pending.saturating_sub(1);
         if state.pending == 0 {
             woken.extend(state.waker.take());
@@ -42,19 +44,19 @@ impl Ticket {
         woken.extend(state.waker.take());
     }
 
-    /// The server refuses it for a reason that goes away, and will be asked again.
-    pub(crate) fn hinder(&self, error: &ServerError) {
-        self.state.lock().refusal = Some(error.clone());
+    /// The server refuses one of them for a reason that goes away, and will be asked again.
+    pub(crate) fn hinder(self: &Arc<Self>, error: &ServerError) -> Hindrance {
+        Hindrance {
+            key: self.state.lock().refusals.insert(error.clone()),
+            ticket: self.clone(),
+        }
     }
 
-    /// The socket is gone on which the server has refused it.
-    pub(crate) fn lost(&self) {
-        self.state.lock().refusal = None;
-    }
-
-    /// Why it is not confirmed yet, if the server has said so.
+    /// Why one of them is not confirmed yet, if the server has said so.
     pub(crate) fn refusal(&self) -> Option<ServerError> {
-        self.state.lock().refusal.clone()
+        let state = self.state.lock();
+        let first = state.refusals.iter().next();
+        first.map(|(_, refusal)| refusal.clone())
     }
 
     /// Whether it is still waited for.
@@ -73,5 +75,18 @@ impl Ticket {
                 Poll::Pending
             }
         }
+    }
+}
+
+/// A refusal that a call is told of if its time is over, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Hindrance {
+    ticket: Arc<Ticket>,
+    key: usize,
+}
+
+impl Drop for Hindrance {
+    fn drop(&mut self) {
+        self.ticket.state.lock().refusals.try_remove(self.key);
     }
 }

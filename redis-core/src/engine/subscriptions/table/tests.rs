@@ -150,6 +150,29 @@ fn a_refusal_that_passes_is_known_until_it_is_settled_or_lost() {
     }
 }
 
+/// A call may ask for several.
+#[test]
+fn a_refusal_that_passes_is_known_also_if_another_one_is_confirmed() {
+    let mut driver = Driver::default();
+    let ticket = Arc::new(Ticket::default());
+    for name in ["0", "1"] {
+        ticket.expect();
+        let entrance = Entrance {
+            ticket: Some(ticket.clone()),
+            ..entrance(&Source::new(SourceKind::Channel, name.into()))
+        };
+        driver.table.join(entrance, &mut Vec::new());
+    }
+    driver.send();
+    driver.step(Step::RefuseForNow);
+    driver.step(Step::Work);
+    while driver.hear() {}
+    assert_eq!(ticket.refusal().unwrap().code(), "BUSY");
+    driver.settle();
+    assert!(ticket.refusal().is_none());
+    assert!(!ticket.is_open());
+}
+
 /// A server may be away for hours, and callers go on trying.
 #[test]
 fn what_comes_and_goes_before_a_server_is_told_leaves_nothing() {

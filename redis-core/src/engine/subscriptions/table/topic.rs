@@ -9,7 +9,7 @@ use crate::engine::subscriptions::inbox::Inbox;
 use crate::engine::subscriptions::message::{Interruption, Message};
 use crate::engine::subscriptions::mover::Mover;
 use crate::engine::subscriptions::source::Source;
-use crate::engine::subscriptions::ticket::Ticket;
+use crate::engine::subscriptions::ticket::{Hindrance, Ticket};
 use crate::error::{Phase, ServerError};
 use crate::runtime::planted::Planted;
 
@@ -66,6 +66,8 @@ pub(super) struct Member {
     pub(super) inbox: Arc<Inbox<Message>>,
     /// Set until the first confirmation.
     pub(super) ticket: Option<Arc<Ticket>>,
+    /// Why the server does not confirm it for now.
+    hindrance: Option<Hindrance>,
     /// Whether the server was asked, perhaps on a socket that was lost since.
     was_asked: bool,
     /// Whether the inbox has no other source, and ends with this one.
@@ -135,8 +137,8 @@ impl Topic {
     /// The server refuses it for a reason that goes away.
     pub(super) fn hinder(&mut self, error: &ServerError, woken: &mut Vec<Waker>) {
         self.interrupt(error, woken);
-        for ticket in self.tickets() {
-            ticket.hinder(error);
+        for member in &mut self.members {
+            member.hindrance = member.ticket.as_ref().map(|ticket| ticket.hinder(error));
         }
         let movers = self
             .members
@@ -148,16 +150,10 @@ impl Topic {
     /// The socket is gone.
     pub(super) fn lost(&mut self) {
         self.standing = Standing::Absent;
-        for ticket in self.tickets() {
-            ticket.lost();
+        for member in &mut self.members {
+            // Another socket may lead to another server.
+            member.hindrance = None;
         }
-    }
-
-    /// Those of members that wait for their first confirmation.
-    fn tickets(&self) -> impl Iterator<Item = &Arc<Ticket>> {
-        self.members
-            .iter()
-            .filter_map(|member| member.ticket.as_ref())
     }
 }
 
@@ -168,6 +164,7 @@ impl Member {
             source: entrance.source,
             inbox: entrance.inbox,
             ticket: entrance.ticket,
+            hindrance: None,
             was_asked: false,
             alone: entrance.alone,
             mover: entrance.mover,
@@ -176,6 +173,7 @@ impl Member {
 
     /// The server has confirmed the subscription: for the first time, or again after a gap.
     pub(super) fn confirm(&mut self, woken: &mut Vec<Waker>) {
+        self.hindrance = None;
         match self.ticket.take() {
             Some(ticket) => {
                 ticket.confirm(woken);
