@@ -193,7 +193,9 @@ impl EachKey {
         let is_alone = self.reads.len() == 1;
         self.elements.iter().all(|element| match element {
             Element::Kept(kept) => {
-                let Place { source, subject } = &kept.place;
+                let Place {
+                    source, subject, ..
+                } = &kept.place;
                 let epoch = source.standing.epoch();
                 self.shared.is_unchanged(&kept.stamp, epoch, *subject)
             }
@@ -327,7 +329,11 @@ impl Search<'_> {
 
     /// Adds a key to those that are asked for over its socket.
     fn miss(&mut self, place: Place, key: &[u8], id: u64) -> Element {
-        let Place { source, subject } = place;
+        let Place {
+            source,
+            subject,
+            moves,
+        } = place;
         let place = (Arc::as_ptr(&source), subject.slot);
         let number = match self.by_place.get(&place) {
             Some(number) => *number,
@@ -342,7 +348,12 @@ impl Search<'_> {
             (read, part) = (missing.place, missing.keys.len());
             let word = missing.args.encoded_words().len();
             missing.args.key("key", key);
-            missing.keys.push(WantedKey { id, subject, word });
+            missing.keys.push(WantedKey {
+                id,
+                subject,
+                moves,
+                word,
+            });
         }
         Element::OnItsWay { read, part }
     }

@@ -35,6 +35,8 @@ mod ending;
 mod joinable;
 mod joining;
 mod outcome;
+#[cfg(all(test, feature = "cluster"))]
+mod tests;
 mod waiters;
 mod wanted;
 
@@ -99,9 +101,14 @@ impl SharedRead {
         id: u64,
         args: Box<Args>,
     ) -> Arc<Self> {
-        let Place { source, subject } = place;
+        let Place {
+            source,
+            subject,
+            moves,
+        } = place;
         let present = present(reads, &source);
-        let stamp = source.shared.stamp(present.epoch, subject, &args);
+        let shared = &source.shared;
+        let stamp = shared.stamp(present.epoch, subject.key, moves, &args);
         let word = 0;
         let wanted = Wanted::Whole(Part {
             id,
@@ -120,11 +127,13 @@ impl SharedRead {
         args: Box<Args>,
     ) -> Arc<Self> {
         let present = present(reads, &source);
-        let part = |WantedKey { id, subject, word }| Part {
-            id,
-            subject,
-            stamp: source.shared.stamp_of_part(present.epoch, subject),
-            word,
+        let part = |key: WantedKey| Part {
+            id: key.id,
+            subject: key.subject,
+            stamp: source
+                .shared
+                .stamp_of_part(present.epoch, key.subject.key, key.moves),
+            word: key.word,
         };
         let wanted = Wanted::Each(keys.into_iter().map(part).collect());
         Self::begin(reads, source, present, wanted, args)
