@@ -253,6 +253,15 @@ impl Delivery {
         }))
     }
 
+    /// Takes what keeps the link, if the caller may send it once more there.
+    #[inline]
+    pub(crate) fn take_held(&mut self) -> Option<Held> {
+        match self {
+            Self::Parts(parts) => parts.held.take(),
+            Self::Reply(_) | Self::Refused(_) => None,
+        }
+    }
+
     /// The pieces, and why the others are missing.
     ///
     /// # Errors

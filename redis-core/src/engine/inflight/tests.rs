@@ -492,3 +492,22 @@ fn what_may_be_sent_once_more_keeps_the_link_until_that_is_decided() {
     drop(queue.abandon(key));
     assert!(!is_kept(&mut queue));
 }
+
+#[test]
+fn what_keeps_a_link_for_several_keeps_it_until_the_last_has_gone() {
+    let mut queue = Queue::new(Budget::default(), false);
+    for calls in [0, 1] {
+        let held = match calls {
+            0 => queue.hold(),
+            _ => queue.holds.hold_for_call(),
+        };
+        let other = held.clone();
+        assert_eq!(queue.unsettled(), 2 * calls);
+        drop(held);
+        assert!(is_kept(&mut queue));
+        assert_eq!(queue.unsettled(), calls);
+        drop(other);
+        assert_eq!(queue.unsettled(), 0);
+    }
+    assert!(!is_kept(&mut queue));
+}
