@@ -139,9 +139,20 @@ impl Changes {
     #[inline]
     pub(super) fn count_of(&self, subject: Subject) -> u32 {
         let Subject { key, slot } = subject;
-        let slot = slot.and_then(|slot| self.slots.get(usize::from(slot)));
-        let moved = slot.map_or(0, |slot| slot.load(Ordering::Acquire));
-        self.count(key).wrapping_add(moved)
+        self.count_after(key, slot.map_or(0, |slot| self.moves(slot)))
+    }
+
+    /// The same of a key whose slot had moved this often.
+    #[inline]
+    pub(super) fn count_after(&self, key: KeyHash, moves: u32) -> u32 {
+        self.count(key).wrapping_add(moves)
+    }
+
+    /// How often a slot moved.
+    #[inline]
+    pub(super) fn moves(&self, slot: u16) -> u32 {
+        let counter = self.slots.get(usize::from(slot));
+        counter.map_or(0, |counter| counter.load(Ordering::Acquire))
     }
 
     /// Counts a change. Returns `true` if everything has to be forgotten now: see [`add_to`].

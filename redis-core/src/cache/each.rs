@@ -14,8 +14,9 @@ use super::shared_read::{self, Outcome, SharedRead, WantedKey};
 use super::source::Source;
 use super::standing::Tracking;
 use super::store::{CommandRef, Entry, Stamp};
+use crate::client::Onward;
 use crate::command::{Args, CommandInfo, Keys};
-use crate::engine::inflight::Failure;
+use crate::engine::inflight::{Failure, Held};
 use crate::reply::KeptReply;
 use crate::wire::encode;
 
@@ -26,6 +27,8 @@ pub(super) struct EachKey {
     elements: Vec<Element>,
     reads: Vec<Awaited>,
     shared: Arc<Shared>,
+    /// Keeps the link, if all of it may have to be sent once the reads are answered.
+    held: Option<Held>,
 }
 
 enum Element {
@@ -60,8 +63,8 @@ pub(super) enum Joined {
     Reply(KeptReply),
     /// Why one of the reads failed, and the command, which may have more time than the read had.
     Failed(Failure, Arc<SharedRead>, Box<Args>),
-    /// The command must be sent as it is.
-    Ordinary(Box<Args>),
+    /// The command must be sent as it is. What keeps the link until then.
+    Ordinary(Box<Args>, Onward),
 }
 
 /// The keys that are missing and are read over one socket.
@@ -118,12 +121,27 @@ impl EachKey {
                 awaited.read = Some(read);
             }
         }
-        Ok(Self {
+        let mut each = Self {
             args,
             elements,
             reads,
             shared: cache.shared.clone(),
-        })
+            held: None,
+        };
+        each.held = each.hold();
+        Ok(each)
+    }
+
+    /// Keeps the link from its end, if there is something whose change may be reported meanwhile: see [`EachKey::is_current`].
+    fn hold(&self) -> Option<Held> {
+        let read = self
+            .reads
+            .iter()
+            .find_map(|awaited| awaited.read.as_ref())?;
+        let (mut elements, mut reads) = (self.elements.iter(), self.reads.iter());
+        let has_joined = self.reads.len() > 1 && reads.any(|awaited| !awaited.is_own);
+        let may_differ = has_joined || elements.any(|element| matches!(element, Element::Kept(_)));
+        may_differ.then(|| read.hold())
     }
 
     /// The command.
@@ -193,7 +211,9 @@ impl EachKey {
         let is_alone = self.reads.len() == 1;
         self.elements.iter().all(|element| match element {
             Element::Kept(kept) => {
-                let Place { source, subject } = &kept.place;
+                let Place {
+                    source, subject, ..
+                } = &kept.place;
                 let epoch = source.standing.epoch();
                 self.shared.is_unchanged(&kept.stamp, epoch, *subject)
             }
@@ -205,7 +225,12 @@ impl EachKey {
     }
 
     fn ordinary(&self) -> Joined {
-        Joined::Ordinary(Box::new(self.args.again()))
+        let of_reads = || {
+            let mut reads = self.reads.iter();
+            reads.find_map(|awaited| awaited.read.as_ref()?.onward().0)
+        };
+        let onward = Onward(self.held.clone().or_else(of_reads));
+        Joined::Ordinary(Box::new(self.args.again()), onward)
     }
 
     /// One array of all elements; `None` if one is missing.
@@ -327,7 +352,11 @@ impl Search<'_> {
 
     /// Adds a key to those that are asked for over its socket.
     fn miss(&mut self, place: Place, key: &[u8], id: u64) -> Element {
-        let Place { source, subject } = place;
+        let Place {
+            source,
+            subject,
+            moves,
+        } = place;
         let place = (Arc::as_ptr(&source), subject.slot);
         let number = match self.by_place.get(&place) {
             Some(number) => *number,
@@ -342,7 +371,12 @@ impl Search<'_> {
             (read, part) = (missing.place, missing.keys.len());
             let word = missing.args.encoded_words().len();
             missing.args.key("key", key);
-            missing.keys.push(WantedKey { id, subject, word });
+            missing.keys.push(WantedKey {
+                id,
+                subject,
+                moves,
+                word,
+            });
         }
         Element::OnItsWay { read, part }
     }

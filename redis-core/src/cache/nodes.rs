@@ -3,7 +3,7 @@
 //!
 //! When a slot moves, its old server reports the keys that it hands over. It does not report keys that did not exist, but
 //! "does not exist" may be a kept reply, too. So each reply also depends on its slot, and it is counted when the map gives a
-//! slot to another node.
+//! slot to another node. What was to be read on a node by an old map is old then, whenever it is sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -112,19 +112,21 @@ impl NodeSources {
         })
     }
 
-    /// Calls `with` with the socket to the node that has this key, and the slot.
+    /// Calls `with` with the socket to the node that has this key, the slot, and how often it had moved before.
     #[inline(always)]
     pub(super) fn with<R>(
         &self,
         key: &[u8],
-        with: impl FnOnce(&Arc<Source>, u16) -> R,
+        with: impl FnOnce(&Arc<Source>, u16, u32) -> R,
     ) -> Option<R> {
         self.keep_up();
-        let present = self.present.load();
         let slot = slot(key);
+        // Before the map, which is replaced before a move is counted: whoever has counted the move does not find the old owner.
+        let moves = self.shared.changes.moves(slot);
+        let present = self.present.load();
         let place = present.map.owner_place(slot)?;
         let line = present.lines.get(place)?.as_ref()?;
-        Some(with(&line.source, slot))
+        Some(with(&line.source, slot, moves))
     }
 
     /// Takes over the present map if it is new.
@@ -142,11 +144,6 @@ impl NodeSources {
         let changing = self.changing.lock();
         let before = self.present.load_full();
         let map = self.cluster.map();
-        let mut is_forgotten = false;
-        for slot in map.moved_since(&before.map) {
-            self.shared.count_move(slot);
-            is_forgotten = true;
-        }
         let known = |link: &_| {
             let lines = before.lines.iter().flatten();
             let mut known = lines.filter(|line| Arc::ptr_eq(&line.source.link, link));
@@ -158,7 +155,7 @@ impl NodeSources {
             let mut lines = lines.iter().flatten();
             !lines.any(|kept| Arc::ptr_eq(kept, line))
         };
-        let mut are_others = false;
+        let (mut are_others, mut is_forgotten) = (false, false);
         for left in before.lines.iter().flatten().filter(has_left) {
             are_others = true;
             // What its server reports from now on is not heard any more.
@@ -166,8 +163,12 @@ impl NodeSources {
         }
         let number = map.number();
         let present = Present { map, lines };
-        // The lines that have left give their connections and their places back before others take any.
         self.present.store(Arc::new(present.clone()));
+        for slot in present.map.moved_since(&before.map) {
+            self.shared.count_move(slot);
+            is_forgotten = true;
+        }
+        // The lines that have left give their connections and their places back before others take any.
         drop(before);
         if let Some(complete) = present.completed(links, &self.shared) {
             are_others = true;

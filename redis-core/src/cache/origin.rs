@@ -121,7 +121,8 @@ impl Sources {
         }
     }
 
-    /// Calls `with` with the socket over which this key is read, and with the slot of the key, if it has one.
+    /// Calls `with` with the socket over which this key is read, with the slot of the key, if it has one, and with how often that had
+    /// moved before.
     #[inline(always)]
     pub(super) fn with<R>(
         &self,
@@ -134,24 +135,27 @@ impl Sources {
         )]
         key: &[u8],
         hash: KeyHash,
-        with: impl FnOnce(&Arc<Source>, Option<u16>) -> R,
+        with: impl FnOnce(&Arc<Source>, Option<u16>, u32) -> R,
     ) -> Option<R> {
         match self {
-            Self::Line(line) => Some(with(&line.source, None)),
+            Self::Line(line) => Some(with(&line.source, None, 0)),
             Self::Lanes(lines) => {
                 let line = lines.get(hash.lane(lines.len()))?;
-                Some(with(&line.source, None))
+                Some(with(&line.source, None, 0))
             }
             #[cfg(feature = "cluster")]
-            Self::Nodes(nodes) => nodes.with(key, |source, slot| with(source, Some(slot))),
+            Self::Nodes(nodes) => {
+                nodes.with(key, |source, slot, moves| with(source, Some(slot), moves))
+            }
         }
     }
 
     /// The place where this key is read.
     pub(super) fn of(&self, key: &[u8], hash: KeyHash) -> Option<Place> {
-        self.with(key, hash, |source, slot| Place {
+        self.with(key, hash, |source, slot, moves| Place {
             source: source.clone(),
             subject: Subject { key: hash, slot },
+            moves,
         })
     }
 
@@ -223,4 +227,17 @@ impl Sources {
 pub(super) struct Place {
     pub(super) source: Arc<Source>,
     pub(super) subject: Subject,
+    /// How often the slot of the key had moved before this socket was chosen: what is read over it is older than later moves.
+    pub(super) moves: u32,
+}
+
+impl Place {
+    /// That of something without a slot.
+    pub(super) fn apart(source: Arc<Source>, key: KeyHash) -> Self {
+        Self {
+            source,
+            subject: Subject { key, slot: None },
+            moves: 0,
+        }
+    }
 }

@@ -14,7 +14,7 @@ use super::inner::{Inner, Way};
 use super::origin::Place;
 use super::shared_read::{Outcome, SharedRead};
 use super::standing::Tracking;
-use crate::client::{Client, InFlight};
+use crate::client::{Client, InFlight, Onward};
 use crate::command::{Args, CommandInfo};
 use crate::error::{Error, Result};
 use crate::reply::{Frame, FromRedis, KeptReply};
@@ -97,7 +97,7 @@ impl<'a, C: Client> State<'a, C> {
     fn ordinary_since(
         client: &'a C,
         cache: &'a Inner,
-        mut args: Box<Args>,
+        (mut args, onward): (Box<Args>, Onward),
         limit: Option<Duration>,
         begun: Instant,
     ) -> Self {
@@ -107,7 +107,7 @@ impl<'a, C: Client> State<'a, C> {
         }
         let mut state = Self::ordinary(client, cache, args);
         if let Self::Ordinary(ordinary) = &mut state {
-            ordinary.pending.go_on();
+            ordinary.pending.go_on(onward);
         }
         state
     }
@@ -178,8 +178,9 @@ impl<'a, C: Client> CachedPending<'a, C> {
             // Nobody asks for the whole of a read whose elements are wanted.
             Outcome::Failed(_) | Outcome::Ordinary | Outcome::Elements(_) => {
                 if let Some(args) = read.command_again() {
-                    let limit = read.command_timeout();
-                    self.state = State::ordinary_since(self.client, self.cache, args, limit, begun);
+                    let (limit, again) = (read.command_timeout(), (args, read.onward()));
+                    let (client, cache) = (self.client, self.cache);
+                    self.state = State::ordinary_since(client, cache, again, limit, begun);
                 }
                 None
             }
@@ -196,16 +197,16 @@ impl<'a, C: Client> CachedPending<'a, C> {
         begun: Instant,
     ) -> Option<Result<KeptReply>> {
         self.state = State::Over;
-        match joined {
-            Joined::Reply(reply) => Some(Ok(reply)),
+        let again = match joined {
+            Joined::Reply(reply) => return Some(Ok(reply)),
             Joined::Failed(failure, read, _) if !read.leaves_time(&failure, begun) => {
-                Some(Err(read.explained(failure.into())))
+                return Some(Err(read.explained(failure.into())));
             }
-            Joined::Failed(_, _, args) | Joined::Ordinary(args) => {
-                self.state = State::ordinary_since(self.client, self.cache, args, limit, begun);
-                None
-            }
-        }
+            Joined::Failed(_, read, args) => (args, read.onward()),
+            Joined::Ordinary(args, onward) => (args, onward),
+        };
+        self.state = State::ordinary_since(self.client, self.cache, again, limit, begun);
+        None
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::settings::Enabling;
 use crate::command::{Args, CommandInfo, command_info};
-use crate::engine::inflight::{Hold, Payload, Terms};
+use crate::engine::inflight::{Hold, Leads, Payload, Terms};
 use crate::engine::single::terms_of;
 use crate::reply::{FrameRef, KeptReply, Reply};
 use crate::wire::Chunk;
@@ -70,9 +70,10 @@ impl Payload for TrackedRead {
         }
     }
 
-    /// If the server refuses to track it, the command is sent again in the ordinary way.
-    fn leads_on(&self) -> bool {
-        true
+    /// If the command itself is refused, for a reason that goes away or because another node has the key, it is sent again in the
+    /// ordinary way.
+    fn leads_on(&self) -> Leads {
+        Leads::by_one_behind(self.before())
     }
 
     fn takes_one_piece(&self) -> bool {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::changes::{KeyHash, Subject};
+use super::changes::KeyHash;
 use super::inner::Inner;
 use super::origin::Place;
 use super::shared::Shared;
@@ -150,11 +150,7 @@ impl Trials {
 
 fn ping(reads: &Arc<SharedReads>, source: &Arc<Source>) -> Arc<SharedRead> {
     let nothing = KeyHash(0);
-    let subject = Subject {
-        key: nothing,
-        slot: None,
-    };
-    let source = source.clone();
+    let place = Place::apart(source.clone(), nothing);
     let args = Args::lease(&PING, Keys::Ignored);
-    SharedRead::whole(reads, Place { source, subject }, nothing.0, args)
+    SharedRead::whole(reads, place, nothing.0, args)
 }

@@ -156,11 +156,12 @@ impl Shared {
         others.iter().all(is_current)
     }
 
-    /// The stamp of a reply to a command that is sent after this.
-    pub(super) fn stamp(&self, epoch: u32, subject: Subject, args: &Args) -> Stamp {
+    /// The stamp of a reply to a command that is sent after this. `moves` is how often the slot of its first key had moved before it
+    /// was chosen where the command is sent.
+    pub(super) fn stamp(&self, epoch: u32, key: KeyHash, moves: u32, args: &Args) -> Stamp {
         Stamp {
             others: args.has_several_keys().then(|| self.count_others(args)),
-            ..self.stamp_of_part(epoch, subject)
+            ..self.stamp_of_part(epoch, key, moves)
         }
     }
 
@@ -177,10 +178,10 @@ impl Shared {
 
     /// The stamp of a part of a reply that depends on this key alone.
     #[inline]
-    pub(super) fn stamp_of_part(&self, epoch: u32, subject: Subject) -> Stamp {
+    pub(super) fn stamp_of_part(&self, epoch: u32, key: KeyHash, moves: u32) -> Stamp {
         Stamp {
             epoch,
-            count: self.changes.count_of(subject),
+            count: self.changes.count_after(key, moves),
             others: None,
         }
     }

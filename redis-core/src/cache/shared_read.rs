@@ -22,9 +22,10 @@ use super::read::TrackedRead;
 use super::shared::Shared;
 use super::source::Source;
 use super::standing::{Present, Tracking};
+use crate::client::Onward;
 use crate::command::{Args, CommandInfo};
 use crate::engine::exchange::Exchange;
-use crate::engine::inflight::Failure;
+use crate::engine::inflight::{Failure, Held};
 use crate::engine::link::Link;
 use crate::error::{CommandName, Error};
 use crate::runtime::Lock;
@@ -35,6 +36,8 @@ mod ending;
 mod joinable;
 mod joining;
 mod outcome;
+#[cfg(all(test, feature = "cluster"))]
+mod tests;
 mod waiters;
 mod wanted;
 
@@ -80,7 +83,8 @@ pub(super) struct SharedRead {
 
 enum State {
     Running(Running),
-    Over(Outcome, Box<Args>),
+    /// With what keeps the link for those who have to send the command once more, until the last of them has done so or has gone.
+    Over(Outcome, Box<Args>, Option<Held>),
     /// Only while the state changes.
     Changing,
 }
@@ -99,9 +103,14 @@ impl SharedRead {
         id: u64,
         args: Box<Args>,
     ) -> Arc<Self> {
-        let Place { source, subject } = place;
+        let Place {
+            source,
+            subject,
+            moves,
+        } = place;
         let present = present(reads, &source);
-        let stamp = source.shared.stamp(present.epoch, subject, &args);
+        let shared = &source.shared;
+        let stamp = shared.stamp(present.epoch, subject.key, moves, &args);
         let word = 0;
         let wanted = Wanted::Whole(Part {
             id,
@@ -120,11 +129,13 @@ impl SharedRead {
         args: Box<Args>,
     ) -> Arc<Self> {
         let present = present(reads, &source);
-        let part = |WantedKey { id, subject, word }| Part {
-            id,
-            subject,
-            stamp: source.shared.stamp_of_part(present.epoch, subject),
-            word,
+        let part = |key: WantedKey| Part {
+            id: key.id,
+            subject: key.subject,
+            stamp: source
+                .shared
+                .stamp_of_part(present.epoch, key.subject.key, key.moves),
+            word: key.word,
         };
         let wanted = Wanted::Each(keys.into_iter().map(part).collect());
         Self::begin(reads, source, present, wanted, args)
@@ -213,20 +224,23 @@ impl SharedRead {
             waiters,
         } = match &mut *state {
             State::Running(running) => running,
-            State::Over(outcome, _) => return Poll::Ready(outcome.clone()),
+            State::Over(outcome, ..) => return Poll::Ready(outcome.clone()),
             State::Changing => return Poll::Ready(Outcome::Ordinary),
         };
-        let delivery =
+        let mut delivery =
             ready!(waiters.with(cx, self.has_one_caller(), |cx| exchange.poll(read, cx)));
         let mut woken = Vec::new();
+        let held = delivery.take_held();
         let outcome = self.end(read, delivery, &mut woken);
+        let leads_on = outcome.leads_on(self.has_one_caller());
+        let held = leads_on.then(|| self.keep_link(held));
         if exchange.was_delayed() {
             self.forget_overtaking();
         }
         self.give_up();
         let others = std::mem::take(waiters);
         if let State::Running(running) = std::mem::replace(&mut *state, State::Changing) {
-            *state = State::Over(outcome.clone(), running.read.args);
+            *state = State::Over(outcome.clone(), running.read.args, held);
         }
         drop(state);
         self.withdraw();
@@ -266,9 +280,29 @@ impl SharedRead {
     pub(super) fn command_again(&self) -> Option<Box<Args>> {
         match &*self.state.lock() {
             State::Running(Running { read, .. }) => Some(Box::new(read.args.again())),
-            State::Over(_, args) => Some(Box::new(args.again())),
+            State::Over(_, args, _) => Some(Box::new(args.again())),
             State::Changing => None,
         }
+    }
+
+    /// What keeps the link for one who sends the command in the ordinary way.
+    pub(super) fn onward(&self) -> Onward {
+        Onward(match &*self.state.lock() {
+            State::Over(.., held) => held.clone(),
+            State::Running(_) | State::Changing => None,
+        })
+    }
+
+    /// Keeps the link for what is sent once more. The queue does so itself, but not for the node of a cluster nor for a caller whose time
+    /// is over.
+    #[cold]
+    fn keep_link(&self, held: Option<Held>) -> Held {
+        held.unwrap_or_else(|| self.hold())
+    }
+
+    /// Keeps the link from its end, for something that may be sent later.
+    pub(super) fn hold(&self) -> Held {
+        self.source.link.hold()
     }
 
     /// Puts to an error which command it is of, and what that needs.
@@ -307,7 +341,7 @@ impl Drop for SharedRead {
     fn drop(&mut self) {
         let state = self.state.get_mut();
         match std::mem::replace(state, State::Changing) {
-            State::Over(_, args) => args.retire(),
+            State::Over(_, args, _) => args.retire(),
             State::Running(..) | State::Changing => {
                 self.withdraw();
                 self.give_up();

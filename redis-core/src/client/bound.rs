@@ -9,6 +9,7 @@ use crate::chain::{Batch, Chain, EachPipeline, Mode, Pipeline, Transaction};
 use crate::command::prefix::Prefix;
 use crate::command::{Args, CommandInfo, Keys};
 use crate::engine::exchange::Pending;
+use crate::engine::inflight::Held;
 use crate::error::{Error, Result};
 use crate::handle::{Connection, Exclusive, Pool, PoolPending};
 use crate::reply::{Frame, FromRedis, KeptReply};
@@ -123,8 +124,8 @@ pub trait InFlight: Unpin + Send {
     /// Has it sent now, before the first poll.
     fn submit(&mut self);
 
-    /// Notes that it was on its way before it began: it goes on also if nothing new is accepted. Only clusters tell the difference.
-    fn go_on(&mut self) {}
+    /// Notes that it was on its way before it began: it goes on also if nothing new is accepted.
+    fn go_on(&mut self, _onward: Onward) {}
 
     /// Drives it to its reply, decoded.
     fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>>;
@@ -136,6 +137,11 @@ pub trait InFlight: Unpin + Send {
     /// by itself.
     fn explained(&self, error: Error) -> Error;
 }
+
+/// What keeps a link that is told to end for a command that was on its way, until that is queued.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Onward(pub(crate) Option<Held>);
 
 /// Where the pipelines of a [`Client`] go.
 #[doc(hidden)]
@@ -333,8 +339,8 @@ impl<P: InFlight> InFlight for Box<P> {
         P::submit(self);
     }
 
-    fn go_on(&mut self) {
-        P::go_on(self);
+    fn go_on(&mut self, onward: Onward) {
+        P::go_on(self, onward);
     }
 
     fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
@@ -353,6 +359,10 @@ impl<P: InFlight> InFlight for Box<P> {
 impl InFlight for Pending<'_> {
     fn submit(&mut self) {
         Pending::submit(self);
+    }
+
+    fn go_on(&mut self, onward: Onward) {
+        Pending::go_on(self, onward.0);
     }
 
     #[inline]
@@ -374,6 +384,12 @@ impl InFlight for PoolPending<'_> {
         // A blocking command waits for its lease first; it is on its way once it is polled.
         if let PoolPending::Lane(pending) = self {
             pending.submit();
+        }
+    }
+
+    fn go_on(&mut self, onward: Onward) {
+        if let PoolPending::Lane(pending) = self {
+            pending.go_on(onward.0);
         }
     }
 

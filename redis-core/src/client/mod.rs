@@ -15,5 +15,5 @@ mod prefixed_host;
 
 pub use any::AnyClient;
 pub use bound::Client;
-pub(crate) use bound::{InFlight, Surface};
+pub(crate) use bound::{InFlight, Onward, Surface};
 pub use prefixed::{Prefixed, WithPrefix};

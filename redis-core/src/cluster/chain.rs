@@ -145,7 +145,7 @@ fn begin<'a>(
         Some(Routing::Each(singles)) => match Scatter::new(shared, singles, payload.patience()) {
             Ok(mut scatter) => {
                 if is_onward {
-                    scatter.go_on();
+                    scatter.go_on(None);
                 }
                 Box::new(scatter)
             }

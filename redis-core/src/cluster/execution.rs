@@ -14,7 +14,7 @@ use super::scatter::Scatter;
 use super::shared::Shared;
 use super::split;
 use crate::chain::routing::Singles;
-use crate::client::InFlight;
+use crate::client::{InFlight, Onward};
 use crate::command::blame::Blame;
 use crate::command::{Args, RequestPolicy, Slots};
 use crate::config::ReadFrom;
@@ -129,7 +129,7 @@ async fn begin_later(shared: &Shared, mut args: Box<Args>) -> Answer {
         return (Err(error), None);
     }
     let mut execution = begin_several(shared, args);
-    execution.go_on();
+    execution.go_on(Onward(None));
     let outcome = poll_fn(|cx| execution.poll_frame(cx)).await;
     let server = match &execution {
         ClusterExecution::Several(several) => several.scatter.server(),
@@ -163,10 +163,10 @@ impl InFlight for ClusterExecution<'_> {
         }
     }
 
-    fn go_on(&mut self) {
+    fn go_on(&mut self, Onward(held): Onward) {
         match self {
-            Self::One(pending) => pending.go_on(),
-            Self::Several(several) => several.scatter.go_on(),
+            Self::One(pending) => pending.go_on(held),
+            Self::Several(several) => several.scatter.go_on(held.as_ref()),
             Self::Driven(_) | Self::Refused(_) => {}
         }
     }

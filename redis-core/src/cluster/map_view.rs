@@ -57,7 +57,9 @@ impl Cluster {
 impl MapView {
     /// Its number; one that is not that of the present map says that there is a newer one.
     pub(crate) fn number(&self) -> u64 {
-        self.changes
+        // An odd one was read while the map was being replaced. The map may still be the one before, which is not to count as known
+        // while the number stays odd.
+        self.changes & !1
     }
 
     /// The place of the owner of a slot among the nodes.
@@ -88,5 +90,29 @@ impl MapView {
     pub(crate) fn moved_since<'m>(&'m self, before: &'m Self) -> impl Iterator<Item = u16> + 'm {
         let owner = |map: &Self, slot| map.routes.known_owner(slot).map(Arc::<Node>::as_ptr);
         (0..SLOTS).filter(move |slot| owner(self, *slot) != owner(before, *slot))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::shared::Shared;
+    use crate::cluster::topology::Topology;
+    use crate::config::{Address, Config};
+
+    /// The number grows before the map is replaced, and once more after that.
+    #[tokio::test]
+    async fn a_map_that_was_read_while_it_was_replaced_is_looked_at_once_more() {
+        let shared = Shared::new(Config::tcp("127.0.0.1", 7_000), Some(Topology::empty()));
+        let number_of = |changes| {
+            let routes = shared.routes().clone();
+            MapView { routes, changes }.number()
+        };
+        let before = shared.changes();
+        shared.moved(1, &Address::Tcp("127.0.0.1".to_owned(), 7_001));
+        let (between, after) = (before + 1, before + 2);
+        assert_eq!(shared.changes(), after);
+        assert_eq!([before, after].map(number_of), [before, after]);
+        assert!(![between, after].contains(&number_of(between)));
     }
 }

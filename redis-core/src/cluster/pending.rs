@@ -18,7 +18,7 @@ use super::shared::Shared;
 use crate::chain::routing::Goal;
 use crate::command::{ASKING, Args, Slots};
 use crate::engine::exchange::{decode, decode_one};
-use crate::engine::inflight::{Again, Delivery, Due, Parts, Payload, Terms};
+use crate::engine::inflight::{Again, Delivery, Due, Held, Parts, Payload, Terms};
 use crate::engine::link::Link;
 use crate::engine::sending::Sending;
 use crate::engine::single::Command;
@@ -129,10 +129,11 @@ impl<'a> ClusterPending<'a> {
         pending
     }
 
-    /// Notes that it is on its way: it goes on also if nothing new is accepted.
-    pub(super) fn go_on(&mut self) {
+    /// Notes that it is on its way: it goes on also if nothing new is accepted. What keeps a link until it is queued is kept.
+    pub(super) fn go_on(&mut self, held: Option<Held>) {
         if let Some(sending) = &mut self.sending {
             sending.go_on();
+            sending.keep(held);
         }
     }
 

@@ -25,7 +25,7 @@ use super::split;
 use crate::chain::gathered::EachOutcome;
 use crate::chain::pieces::Pieces;
 use crate::chain::routing::{Goal, Singles};
-use crate::engine::inflight::{Delivery, Failure, Patience};
+use crate::engine::inflight::{Delivery, Failure, Held, Patience};
 use crate::engine::link::Link;
 use crate::error::{Error, Phase, Result, ServerError, ServerVersion};
 use crate::wire::Chunk;
@@ -148,10 +148,12 @@ impl<'a> Scatter<'a> {
         }
     }
 
-    /// Notes that all of it is on its way: it goes on also if nothing new is accepted.
-    pub(super) fn go_on(&mut self) {
-        let bundles = self.bundles.iter_mut();
-        bundles.for_each(|bundle| bundle.sending.go_on());
+    /// Notes that all of it is on its way: it goes on also if nothing new is accepted. What keeps a link until it is queued is kept.
+    pub(super) fn go_on(&mut self, held: Option<&Held>) {
+        for bundle in &mut self.bundles {
+            bundle.sending.go_on();
+            bundle.sending.keep(held.cloned());
+        }
     }
 
     /// Has them sent now, before the first poll.

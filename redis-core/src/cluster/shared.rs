@@ -24,8 +24,8 @@ use crate::runtime::planted::Planted;
 pub(super) struct Shared {
     pub(super) config: Config,
     routes: ArcSwap<Routes>,
-    /// Grows when the routes are replaced. It is cheaper to read than the routes, for those who ask whether theirs are
-    /// still the present ones.
+    /// Grows when the routes are replaced, and is odd meanwhile. It is cheaper to read than the routes, for those who ask whether
+    /// theirs are still the present ones.
     changes: AtomicU64,
     /// Held while routes are replaced. Nodes that have left, where something may be on its way.
     changing: Lock<Vec<Left>>,

@@ -4,7 +4,7 @@
 use std::ops::Deref;
 use std::task::{Context, Poll, ready};
 
-use super::inflight::{Delivery, Failure, Parts, Payload};
+use super::inflight::{Delivery, Failure, Held, Parts, Payload};
 use super::link::Link;
 use super::sending::Sending;
 use super::single::Command;
@@ -299,6 +299,13 @@ impl<'a> Pending<'a> {
             Ok(value) => Ok(value),
             Err(error) => Err(self.explained(error)),
         })
+    }
+
+    /// Notes that it was on its way before it began: a link that accepts nothing new takes it all the same. What keeps the link
+    /// until it is queued is kept.
+    pub(crate) fn go_on(&mut self, held: Option<Held>) {
+        self.exchange.sending.go_on();
+        self.exchange.sending.keep(held);
     }
 
     /// Makes the next reply the last, also if it says that nothing came.

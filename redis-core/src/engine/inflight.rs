@@ -15,7 +15,7 @@
 //! - `unanswered`: the bytes of what was taken from it
 //! - `callers`, `sessions`: the two sides of the queue; `line`: callers who wait for room
 //! - `failures`: what is late, lost or refused
-//! - `held`: what keeps a link from its end though nothing is queued
+//! - `held`: what keeps a link from its end though nothing is queued; `leads`: which replies do
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,6 +35,7 @@ use crate::wire::outgoing::Outgoing;
 mod callers;
 mod failures;
 mod held;
+mod leads;
 mod line;
 mod payload;
 mod sessions;
@@ -42,6 +43,7 @@ mod unanswered;
 
 pub(crate) use held::Held;
 use held::Holds;
+pub(crate) use leads::Leads;
 use line::Line;
 pub(crate) use line::WaiterKey;
 #[cfg(feature = "tracing")]
@@ -175,8 +177,8 @@ struct Entry {
     again_in_part: bool,
     /// Whether it must not be sent on another socket as it is.
     bound: bool,
-    /// Whether its caller may send something more because of its replies.
-    leads_on: bool,
+    /// Which of its replies may have its caller send something more.
+    leads_on: Leads,
     /// Whether several replies may be given in one piece.
     in_one_piece: bool,
     /// How many of the lost sockets it was sent on.
@@ -198,7 +200,7 @@ impl Entry {
             idempotent: false,
             again_in_part: false,
             bound: false,
-            leads_on: false,
+            leads_on: Leads::NOWHERE,
             in_one_piece: false,
             losses: 0,
             awaits: Awaits::Reply,

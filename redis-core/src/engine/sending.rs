@@ -68,7 +68,7 @@ struct Slow {
     is_onward: bool,
     /// Whether it is a question of the client itself.
     is_own: bool,
-    /// Keeps the link until it is queued there once more.
+    /// Keeps the link until it is queued there once more, or where it goes on.
     held: Option<Held>,
 }
 
@@ -107,6 +107,11 @@ impl<L: Deref<Target = Link>> Sending<L> {
     /// Notes that it is on its way: a link that accepts nothing new takes it all the same.
     pub(crate) fn go_on(&mut self) {
         self.slow().is_onward = true;
+    }
+
+    /// Keeps what keeps the link, or another one, until it is queued.
+    pub(crate) fn keep(&mut self, held: Option<Held>) {
+        self.slow().held = held;
     }
 
     /// Notes that the client itself asks this: no end waits for it, and it counts nowhere. A link that accepts nothing new takes it

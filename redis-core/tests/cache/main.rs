@@ -7,7 +7,8 @@
 //! - `servers`: what servers report, and what they do not; `prefixes`: the broadcasting mode; `tracking`: when tracking is on
 //! - `cluster`: a cache over all nodes of a cluster
 //! - `races`, `order`, `unpolled`: reports and reads that come at the worst moment
-//! - `silence`, `deadlines`: what is not answered in time; `turns`: whoever reads from memory gives others their turn
+//! - `silence`, `deadlines`: what is not answered in time; `closing`: what is sent once more before the end of a handle
+//! - `turns`: whoever reads from memory gives others their turn
 //! - `support`: what all of these use
 
 #![allow(
@@ -18,6 +19,7 @@
 )]
 
 mod broadcasting;
+mod closing;
 mod cluster;
 mod deadlines;
 mod dropped;

@@ -61,7 +61,7 @@ async fn who_asks_later_than_max_unheard_does_not_get_a_reply_from_before() {
 }
 
 /// Longer than everything else in these tests; the clock stands still meanwhile.
-const LATER: Duration = Duration::from_secs(30);
+pub(crate) const LATER: Duration = Duration::from_secs(30);
 
 /// Counts GET and MGET, and answers each with its number; but the first `held` replies are sent together with the next one.
 async fn number(mut stream: Stream, held: usize) {
@@ -93,7 +93,7 @@ async fn number(mut stream: Stream, held: usize) {
 }
 
 /// A connection to a server of which the first replies are held.
-async fn numbered(held: usize, budget: Budget) -> Connection {
+pub(crate) async fn numbered(held: usize, budget: Budget) -> Connection {
     let config = in_memory(move |stream| number(stream, held)).budget(budget);
     Connection::open(config.command_timeout(LATER / 2))
         .await

@@ -17,3 +17,16 @@ pub(in crate::cache) enum Outcome {
     /// another node has its keys.
     Ordinary,
 }
+
+impl Outcome {
+    /// Whether somebody who waits for it may have to send the command in the ordinary way.
+    #[inline]
+    pub(super) fn leads_on(&self, is_alone: bool) -> bool {
+        match self {
+            Self::Reply(_) | Self::Elements(_) => false,
+            // Whoever has joined later may have time left.
+            Self::Failed(failure) => !is_alone && matches!(failure, Failure::Timeout(..)),
+            Self::Ordinary => true,
+        }
+    }
+}

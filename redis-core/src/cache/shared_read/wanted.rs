@@ -26,6 +26,8 @@ pub(in crate::cache) struct WantedKey {
     /// The hash of the command with this key alone.
     pub(in crate::cache) id: u64,
     pub(in crate::cache) subject: Subject,
+    /// How often its slot had moved before its socket was chosen.
+    pub(in crate::cache) moves: u32,
     /// Where it begins among the encoded words.
     pub(in crate::cache) word: usize,
 }

@@ -155,7 +155,7 @@ async fn at_primary(
 ) -> Result<Frame> {
     let mut pending = ClusterPending::new(shared, args);
     if is_onward {
-        pending.go_on();
+        pending.go_on(None);
     }
     let outcome = std::future::poll_fn(|cx| pending.poll_frame(cx)).await;
     *server = pending.link().and_then(|link| link.server());

@@ -30,7 +30,7 @@ impl Queue {
                 let mut parts = parts.take().unwrap_or_default();
                 (parts.error, parts.due) = (Some(failure), due);
                 if !self.routed && !owner.is_own() {
-                    parts.hold(false, &self.holds);
+                    parts.hold(Leads::NOWHERE, &self.holds);
                 }
                 *cell = Cell::Filled(Delivery::Parts(parts));
             }

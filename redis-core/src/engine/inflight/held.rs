@@ -65,6 +65,13 @@ impl Holds {
     }
 }
 
+/// Both keep it.
+impl Clone for Held {
+    fn clone(&self) -> Self {
+        self.holds.hold(self.is_call)
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         let mut counted = self.holds.0.lock();

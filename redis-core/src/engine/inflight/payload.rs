@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::held::{Held, Holds};
+use super::leads::Leads;
 use crate::command::Block;
 use crate::command::script_text::Loaded;
 use crate::engine::maintenance::Relaxation;
@@ -32,10 +33,14 @@ pub(crate) trait Payload {
     fn is_bound(&self) -> bool {
         false
     }
-    /// Whether its caller may send something more because of its replies, other than where [`Payload::mend`] is for a single command.
+    /// Which errors may have its caller send something more, other than where [`Payload::mend`] is for a single command.
     #[inline]
-    fn leads_on(&self) -> bool {
-        self.is_bound()
+    fn leads_on(&self) -> Leads {
+        if self.is_bound() {
+            Leads::BY_ANY
+        } else {
+            Leads::NOWHERE
+        }
     }
     /// Whether its replies may come in one piece, as [`Delivery::Reply`], though there are several.
     #[inline]
@@ -211,27 +216,22 @@ impl Parts {
         self.again.is_some() || self.error.is_some() || !is_final || self.lacks_script()
     }
 
-    /// Whether the caller may send it once more on the same link. `leads_on` says whether any error is a reason for that.
-    fn may_stay(&self, leads_on: bool) -> bool {
+    /// Whether the caller may send it once more on the same link. `leads_on` says which errors are a reason for that.
+    fn may_stay(&self, leads_on: Leads) -> bool {
         match &self.error {
             Some(failure) => matches!(failure, Failure::Lost(Phase::NotSent, ..)),
-            None => self.again.is_some() || self.lacks_script() || (leads_on && self.has_error()),
+            None => {
+                self.again.is_some() || self.lacks_script() || leads_on.may_follow(&self.chunks)
+            }
         }
     }
 
     /// Keeps the link until the caller has decided.
     #[cold]
-    pub(super) fn hold(&mut self, leads_on: bool, holds: &Holds) {
+    pub(super) fn hold(&mut self, leads_on: Leads, holds: &Holds) {
         if self.may_stay(leads_on) {
             self.held = Some(holds.hold_for_call());
         }
-    }
-
-    /// Whether there may be an error among the replies.
-    fn has_error(&self) -> bool {
-        let mut replies = self.chunks.iter();
-        let has_line = |reply: &Chunk| memchr::memmem::find(reply, b"\n-").is_some();
-        replies.any(|reply| reply.starts_with(b"-") || has_line(reply))
     }
 
     fn lacks_script(&self) -> bool {
@@ -251,6 +251,15 @@ impl Delivery {
             error: Some(failure),
             ..Parts::default()
         }))
+    }
+
+    /// Takes what keeps the link, if the caller may send it once more there.
+    #[inline]
+    pub(crate) fn take_held(&mut self) -> Option<Held> {
+        match self {
+            Self::Parts(parts) => parts.held.take(),
+            Self::Reply(_) | Self::Refused(_) => None,
+        }
     }
 
     /// The pieces, and why the others are missing.

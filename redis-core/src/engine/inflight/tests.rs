@@ -449,7 +449,11 @@ fn what_may_be_sent_once_more_keeps_the_link_until_that_is_decided() {
         bound: true,
         ..once(b"A")
     };
-    let answers: [(Commands, &'static [u8], bool); 6] = [
+    let several = || Commands {
+        replies: 2,
+        ..bound()
+    };
+    let answers: [(Commands, &'static [u8], bool); 8] = [
         (once(b"A"), b"-NOSCRIPT none\r\n", true),
         (once(b"A"), b"-LOADING now\r\n", true),
         (once(b"A"), b"-ERR no\r\n", false),
@@ -457,16 +461,19 @@ fn what_may_be_sent_once_more_keeps_the_link_until_that_is_decided() {
         // Behind the first there may be what says that a script is missing.
         (bound(), b"-ERR no\r\n", true),
         (bound(), b"+OK\r\n", false),
+        (several(), b"+OK\r\n-ERR no\r\n", true),
+        (several(), b"+OK\r\n$5\r\na\n-bc\r\n", false),
     ];
     for (command, answer, keeps) in answers {
         let (mut queue, mut unanswered) =
             (Queue::new(Budget::default(), false), Unanswered::default());
+        let replies = command.replies;
         let key = submit(&mut queue, command);
         queue.take_output(&mut unanswered, Instant::now());
         if answer.starts_with(b"-LOADING") {
             queue.deliver_refusal(chunk(answer), &unanswered, &mut Vec::new());
         } else {
-            queue.deliver(chunk(answer), 1, &mut Vec::new());
+            queue.deliver(chunk(answer), replies, &mut Vec::new());
         }
         let text = String::from_utf8_lossy(answer);
         assert_eq!(is_kept(&mut queue), keeps, "{text}");
@@ -483,5 +490,24 @@ fn what_may_be_sent_once_more_keeps_the_link_until_that_is_decided() {
     queue.lost(&lost(), &mut Unanswered::default(), true, &mut Vec::new());
     assert!(is_kept(&mut queue));
     drop(queue.abandon(key));
+    assert!(!is_kept(&mut queue));
+}
+
+#[test]
+fn what_keeps_a_link_for_several_keeps_it_until_the_last_has_gone() {
+    let mut queue = Queue::new(Budget::default(), false);
+    for calls in [0, 1] {
+        let held = match calls {
+            0 => queue.hold(),
+            _ => queue.holds.hold_for_call(),
+        };
+        let other = held.clone();
+        assert_eq!(queue.unsettled(), 2 * calls);
+        drop(held);
+        assert!(is_kept(&mut queue));
+        assert_eq!(queue.unsettled(), calls);
+        drop(other);
+        assert_eq!(queue.unsettled(), 0);
+    }
     assert!(!is_kept(&mut queue));
 }
