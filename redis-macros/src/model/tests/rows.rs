@@ -194,8 +194,18 @@ fn names_that_become_one_are_noted() {
 fn a_command_is_not_called_like_a_method_of_handles() {
     assert_eq!(
         one("DOOR.CLOSE", "method = 'close'"),
-        "5: [g.m] `close` is a method of handles, which a call would mean; set `method`"
+        "5: [g.m] `close` is a method of handles or pipelines, which a call would mean; set `method`"
     );
+    assert_eq!(
+        one("QUEUE.LEN", "method = 'len'"),
+        "5: [g.m] `len` is a method of handles or pipelines, which a call would mean; set `method`"
+    );
+    assert_eq!(
+        one("QUEUE EXEC", "method = 'exec'"),
+        "5: [g.m] `exec` is a method of handles or pipelines, which a call would mean; set `method`"
+    );
+    // It is for another handle than the transaction.
+    assert!(messages(&self::row("EXEC", "method = 'exec'")).is_empty());
     // On a builder it means nothing else.
     assert!(messages(&self::row("X key [CLOSE]", "")).is_empty());
 }
