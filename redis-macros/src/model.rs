@@ -382,7 +382,7 @@ impl Context<'_> {
 
     fn method(&self) -> Option<String> {
         let name = self.command.method.as_ref().unwrap_or(&self.command.label);
-        if let Err(why) = names::check_command(&name.text) {
+        if let Err(why) = names::check_command(&name.text, &self.command.syntax.text) {
             self.note(name.line, format!("`{}` {why}; set `method`", name.text));
             return None;
         }

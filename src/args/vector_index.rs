@@ -81,7 +81,7 @@ impl VectorIndex {
         Self::new("SVS-VAMANA", of, dimensions, distance)
     }
 
-    /// Makes room for this many vectors.
+    /// Makes room for this many vectors; of `flat` and `hnsw`.
     #[must_use]
     pub fn initial_capacity(self, vectors: u64) -> Self {
         self.setting("INITIAL_CAP", vectors)

@@ -113,7 +113,10 @@ impl Commands {
     #[inline]
     pub(super) fn located<R: FromRedis>(&self, index: usize, reply: Result<R>) -> Result<R> {
         match reply {
-            Ok(reply) => Ok(reply.describe_failure(|error| self.named(index, error))),
+            Ok(mut reply) => {
+                reply.describe_failure(|error| self.named(index, error));
+                Ok(reply)
+            }
             Err(error) => Err(self.named(index, error)),
         }
     }

@@ -7,6 +7,7 @@ use crate::reply::{FromRedis, Reply};
 
 pub use crate::reply::from_redis::{Fields, Names};
 use crate::reply::view::Elements;
+pub use bytes::Bytes;
 #[cfg(feature = "json")]
 pub use serde_core::{Serialize, de::DeserializeOwned};
 

@@ -128,10 +128,8 @@ pub trait FromRedis: Sized {
 
     /// Adds details, such as the command's name, to a failure that is kept as a value.
     #[doc(hidden)]
-    #[must_use]
-    fn describe_failure(self, _describe: impl FnOnce(Error) -> Error) -> Self {
-        self
-    }
+    #[inline]
+    fn describe_failure(&mut self, _describe: impl FnOnce(Error) -> Error) {}
 
     /// Decodes a reply that a cache has kept, and may take it away.
     #[doc(hidden)]
@@ -155,6 +153,17 @@ pub trait FromRedis: Sized {
     #[doc(hidden)]
     #[inline]
     fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
+        let frame = outcome?;
+        match frame.reply() {
+            Reply::Error(text) => Err(refused(*text)),
+            _ => frame.decode(),
+        }
+    }
+
+    /// The same for `Option<Self>`.
+    #[doc(hidden)]
+    #[inline]
+    fn option_from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Option<Self>, Error> {
         let frame = outcome?;
         match frame.reply() {
             Reply::Error(text) => Err(refused(*text)),

@@ -317,11 +317,25 @@ fn newtype(inner: &Type) -> TokenStream {
             ::core::result::Result::map(<#inner as __rt::FromRedis>::from_shared(reply), Self)
         }
 
+        #[inline]
+        fn from_kept_text(
+            text: __rt::derived::Bytes,
+        ) -> ::core::result::Result<Self, __rt::Error> {
+            ::core::result::Result::map(<#inner as __rt::FromRedis>::from_kept_text(text), Self)
+        }
+
+        fn option_from_outcome(
+            outcome: ::core::result::Result<__rt::FrameRef<'_>, __rt::Error>,
+        ) -> ::core::result::Result<::core::option::Option<Self>, __rt::Error> {
+            let value = <#inner as __rt::FromRedis>::option_from_outcome(outcome)?;
+            ::core::result::Result::Ok(::core::option::Option::map(value, Self))
+        }
+
         fn describe_failure(
-            self,
+            &mut self,
             describe: impl ::core::ops::FnOnce(__rt::Error) -> __rt::Error,
-        ) -> Self {
-            Self(<#inner as __rt::FromRedis>::describe_failure(self.0, describe))
+        ) {
+            <#inner as __rt::FromRedis>::describe_failure(&mut self.0, describe);
         }
     }
 }

@@ -21,7 +21,11 @@ impl Context<'_> {
     /// The example of a placeholder outside of a list.
     pub(crate) fn example(&self, placeholder: &Placeholder, ty: &PlaceholderType) -> Example {
         match self.example_spec(&placeholder.name, ty.name()) {
-            Some(spec) => self.read_example(&placeholder.name, spec),
+            Some(spec) => {
+                let example = self.read_example(&placeholder.name, spec);
+                self.check_within(&placeholder.name, ty, &example, spec.rust.line);
+                example
+            }
             None => self.default_example(placeholder, ty),
         }
     }
@@ -73,7 +77,9 @@ impl Context<'_> {
                 if own {
                     vec![example]
                 } else {
-                    (0..ITEMS).map(|index| varied(&example, index)).collect()
+                    (0..ITEMS)
+                        .map(|index| varied(&example, index, ty.highest()))
+                        .collect()
                 }
             }
             Node::Choice(choice) => {
@@ -129,6 +135,24 @@ impl Context<'_> {
         Example {
             rust,
             wire: wire.unwrap_or_default(),
+        }
+    }
+
+    /// Notes an example of a number that is outside of its range: the command would not be sent.
+    fn check_within(&self, name: &str, ty: &PlaceholderType, example: &Example, line: usize) {
+        let PlaceholderType::Range(range, [low, high]) = ty else {
+            return;
+        };
+        let is_within = |word: &String| {
+            let number = word.parse::<i64>();
+            number.is_ok_and(|number| (*low..=*high).contains(&number))
+        };
+        if !example.wire.iter().all(is_within) {
+            let rust = &example.rust;
+            let text = format!(
+                "the example `{rust}` of `{name}` is outside of `{range}`; expected a number within it"
+            );
+            self.note(line, text);
         }
     }
 
@@ -215,8 +239,8 @@ fn array_items(rust: &str) -> Option<Vec<Example>> {
     array.elems.iter().map(item).collect()
 }
 
-/// The example with another value, if another one is easy to make: `"key2"`, `3`.
-fn varied(example: &Example, index: usize) -> Example {
+/// The example with another value, if another one is easy to make: `"key2"`, `3`. A number is at most `highest`.
+fn varied(example: &Example, index: usize, highest: u64) -> Example {
     let same = || example.clone();
     if index == 0 {
         return same();
@@ -237,7 +261,7 @@ fn varied(example: &Example, index: usize) -> Example {
             let Ok(value) = int.base10_parse::<u32>() else {
                 return same();
             };
-            let text = (value as usize + index).to_string();
+            let text = (u64::from(value) + index as u64).min(highest).to_string();
             Example {
                 rust: format!("{text}{}", int.suffix()),
                 wire: vec![text],

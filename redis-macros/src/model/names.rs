@@ -3,7 +3,8 @@
 use syn::Ident;
 
 /// Methods that every builder, request or target has.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 13] = [
+    "args",
     "attempt",
     "deadline",
     "edit",
@@ -18,9 +19,9 @@ const RESERVED: [&str; 12] = [
     "with_reply",
 ];
 
-/// Methods of the handles themselves, which come before those of a trait: a call would mean them. The rows of WATCH are for other
-/// handles than `Pool::watch`.
-const OF_HANDLES: [&str; 39] = [
+/// Methods of what commands are called on, which come before those of a trait: a call would mean them. That is the handles, and
+/// pipelines and transactions.
+const OF_HANDLES: [&str; 44] = [
     "abort",
     "available",
     "batch",
@@ -30,18 +31,22 @@ const OF_HANDLES: [&str; 39] = [
     "close",
     "config",
     "decoded",
+    "discard",
     "dropped",
     "each_primary",
     "events",
     "exclusive",
     "exclusive_for",
+    "exec",
     "execute",
     "in_flight",
     "inner",
     "invalidations",
     "is_closed",
     "is_connected",
+    "is_empty",
     "keyspace_events",
+    "len",
     "monitor",
     "node",
     "on_unclaimed",
@@ -59,13 +64,20 @@ const OF_HANDLES: [&str; 39] = [
     "topology",
     "transaction",
     "uncached",
+    "watch",
     "with_prefix",
 ];
 
-/// Why a name cannot be the method of a command, if it cannot.
-pub(crate) fn check_command(name: &str) -> Result<(), String> {
-    if OF_HANDLES.contains(&name) {
-        return Err("is a method of handles, which a call would mean".to_owned());
+/// Commands whose methods have such a name, and are for other handles: `Pool` and `Cluster` have a `watch` of their own, and an open
+/// transaction the other two.
+const ELSEWHERE: [&str; 3] = ["DISCARD", "EXEC", "WATCH"];
+
+/// Why a name cannot be the method of the command with this syntax, if it cannot.
+pub(crate) fn check_command(name: &str, syntax: &str) -> Result<(), String> {
+    let command = syntax.split(' ').next().unwrap_or_default();
+    let is_elsewhere = ELSEWHERE.contains(&command) && command.eq_ignore_ascii_case(name);
+    if OF_HANDLES.contains(&name) && !is_elsewhere {
+        return Err("is a method of handles or pipelines, which a call would mean".to_owned());
     }
     check_method(name)
 }
@@ -245,10 +257,17 @@ mod tests {
         }
     }
 
+    /// The names of the methods of these types of the core.
+    fn methods_of(types: &[&str]) -> Vec<String> {
+        let core = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../redis-core/src");
+        let mut found = Vec::new();
+        methods(&core, types, &mut found);
+        found
+    }
+
     #[test]
     fn all_methods_of_handles_are_known() {
-        let core = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../redis-core/src");
-        let handles = [
+        let mut found = methods_of(&[
             "Connection",
             "Pool",
             "Exclusive",
@@ -256,15 +275,27 @@ mod tests {
             "Cached",
             "Prefixed",
             "AnyClient",
-        ];
-        let mut found = Vec::new();
-        methods(&core, &handles, &mut found);
+            "EachPrimary",
+            "Watched",
+            "Chain",
+            "Open",
+            "Detached",
+        ]);
         // Those of the trait `Client`.
         found.extend(["batch", "pipeline_each"].map(str::to_owned));
-        found.retain(|name| name != "watch");
         found.sort();
         found.dedup();
         assert_eq!(found, OF_HANDLES);
+    }
+
+    /// In a pipeline, the next command is called on the request before it.
+    #[test]
+    fn all_methods_of_requests_are_reserved() {
+        let found = methods_of(&["Request"]);
+        assert!(!found.is_empty());
+        for name in found {
+            assert!(RESERVED.contains(&name.as_str()), "{name}");
+        }
     }
 
     #[test]

@@ -116,6 +116,23 @@ impl PlaceholderType {
         })
     }
 
+    /// The highest number that fits, as far as it matters for examples.
+    pub(crate) fn highest(&self) -> u64 {
+        match self {
+            Self::Range(_, [_, high]) => u64::try_from(*high).unwrap_or_default(),
+            Self::Number(name) => match name.as_str() {
+                "i8" => 0x7f,
+                "u8" => 0xff,
+                "i16" => 0x7fff,
+                "u16" => 0xffff,
+                "i32" => 0x7fff_ffff,
+                "u32" => 0xffff_ffff,
+                _ => u64::MAX,
+            },
+            _ => u64::MAX,
+        }
+    }
+
     /// Its name in `[examples]`.
     pub(crate) fn name(&self) -> &str {
         match self {

@@ -4,7 +4,7 @@
 //!
 //! - `call`: commands; `job`: what a step does, in `plain`, `many`, `leased` and `reading`
 //! - `cached`: reads and writes through a cache, and how old a reply may be
-//! - `record`: what callers were told; `errors`: what errors may be
+//! - `record`: what callers were told; `errors`: what errors may be; `excuses`: what a call may be told for lack of time
 //! - `manner`: how a step is waited for, and given up
 //! - `listening`: what a subscription may yield
 
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use typedis_core::cluster::Cluster;
 use typedis_core::{Address, Config, Connection, Pool, Result, Unclaimed};
 
@@ -24,6 +24,7 @@ use super::world::World;
 pub(super) mod cached;
 pub(super) mod call;
 mod errors;
+mod excuses;
 mod job;
 mod leased;
 pub(super) mod listening;
@@ -34,6 +35,7 @@ mod reading;
 mod record;
 
 use cached::Caching;
+use excuses::Excuses;
 use job::Job;
 use listening::Listening;
 
@@ -50,13 +52,8 @@ pub(crate) struct Scene {
     /// A connection that is closed while others use it.
     doomed: Option<Connection>,
     pub(crate) caching: Option<Caching>,
-    /// From when on redirects are for the caller to see, if they are: on a leased socket of a cluster's node always, elsewhere
-    /// where there is no time to follow them.
-    sees_redirects: Option<Instant>,
-    /// Whether a time may be over where nothing breaks: it was short, or others had all the leases.
-    pub(crate) may_time_out: bool,
-    /// Before this moment, no time is over.
-    has_time_until: Instant,
+    /// What the call that runs may be told.
+    excuses: Excuses,
     /// Whether the handle is the one that is closed.
     pub(crate) may_close: bool,
     /// Whether the call watches a key.
@@ -100,9 +97,7 @@ impl Scene {
             cluster: None,
             doomed: None,
             caching: None,
-            sees_redirects: None,
-            may_time_out: false,
-            has_time_until: Instant::now(),
+            excuses: Excuses::new(),
             may_close: false,
             watches: false,
             loses_once: false,
@@ -223,7 +218,7 @@ async fn run(scene: Scene, client: Client) {
 impl Scene {
     /// A call begins, with this deadline of its own if it has one.
     fn begins(&mut self, own: Option<Duration>) {
-        self.has_time_until = Instant::now() + own.unwrap_or(self.knobs.command_timeout);
+        self.excuses.begin(own, self.knobs.command_timeout);
     }
 
     /// What callers have queued and in flight is within the budget of each shared socket.

@@ -78,6 +78,25 @@ impl<T: FromRedis> FromRedis for Option<T> {
         T::from_kept_text(text).map(Some)
     }
 
+    #[inline]
+    fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
+        T::option_from_outcome(outcome)
+    }
+
+    fn option_from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Option<Self>, Error> {
+        match outcome {
+            Ok(frame) if frame.reply().is_nil() => Ok(None),
+            outcome => Self::from_outcome(outcome).map(Some),
+        }
+    }
+
+    #[inline]
+    fn describe_failure(&mut self, describe: impl FnOnce(Error) -> Error) {
+        if let Some(value) = self {
+            value.describe_failure(describe);
+        }
+    }
+
     fn absent() -> Option<Self> {
         Some(None)
     }
@@ -117,11 +136,36 @@ impl<T: FromRedis> FromRedis for Result<T, ServerError> {
         }
     }
 
+    fn from_option(reply: Reply<'_>) -> Result<Option<Self>, DecodeError> {
+        match reply.error() {
+            Some(error) => Ok(Some(Err(error))),
+            None => Ok(T::from_option(reply)?.map(Ok)),
+        }
+    }
+
     fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
         let frame = outcome?;
         match frame.reply().error() {
             Some(error) => Ok(Err(error)),
             None => T::from_outcome(Ok(frame)).map(Ok),
+        }
+    }
+
+    fn option_from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Option<Self>, Error> {
+        let frame = outcome?;
+        match frame.reply().error() {
+            Some(error) => Ok(Some(Err(error))),
+            None => Ok(T::option_from_outcome(Ok(frame))?.map(Ok)),
+        }
+    }
+
+    fn from_kept_text(text: Bytes) -> Result<Self, Error> {
+        T::from_kept_text(text).map(Ok)
+    }
+
+    fn describe_failure(&mut self, describe: impl FnOnce(Error) -> Error) {
+        if let Ok(value) = self {
+            value.describe_failure(describe);
         }
     }
 }
@@ -135,21 +179,41 @@ impl<T: FromRedis> FromRedis for Result<T, Error> {
         }
     }
 
+    fn from_option(reply: Reply<'_>) -> Result<Option<Self>, DecodeError> {
+        match reply.error() {
+            Some(error) => Ok(Some(Err(Error::refused(error)))),
+            None => Ok(T::from_option(reply)?.map(Ok)),
+        }
+    }
+
     fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
         Ok(T::from_outcome(outcome))
+    }
+
+    fn option_from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Option<Self>, Error> {
+        Ok(T::option_from_outcome(outcome).transpose())
     }
 
     fn from_kept_text(text: Bytes) -> Result<Self, Error> {
         Ok(T::from_kept_text(text))
     }
 
-    fn describe_failure(self, describe: impl FnOnce(Error) -> Error) -> Self {
-        self.map_err(describe)
+    fn describe_failure(&mut self, describe: impl FnOnce(Error) -> Error) {
+        match self {
+            Ok(value) => value.describe_failure(describe),
+            Err(error) => *error = describe(std::mem::replace(error, Error::ended())),
+        }
     }
 }
 
+/// What a box holds; as `get_mut` of the other containers.
+fn held<T>(value: &mut Box<T>) -> Option<&mut T> {
+    Some(value)
+}
+
+/// Containers of one value, and how it is reached. Nobody else has what was just decoded.
 macro_rules! boxed {
-    ($($container:ident)*) => {$(
+    ($($container:ident $held:path;)*) => {$(
         impl<T: FromRedis> FromRedis for $container<T> {
             fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
                 T::from_redis(reply).map(Self::new)
@@ -179,11 +243,32 @@ macro_rules! boxed {
             fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
                 T::from_outcome(outcome).map(Self::new)
             }
+
+            fn option_from_outcome(
+                outcome: Result<FrameRef<'_>, Error>,
+            ) -> Result<Option<Self>, Error> {
+                Ok(T::option_from_outcome(outcome)?.map(Self::new))
+            }
+
+            #[inline]
+            fn from_kept_text(text: Bytes) -> Result<Self, Error> {
+                T::from_kept_text(text).map(Self::new)
+            }
+
+            fn describe_failure(&mut self, describe: impl FnOnce(Error) -> Error) {
+                if let Some(value) = $held(self) {
+                    value.describe_failure(describe);
+                }
+            }
         }
     )*};
 }
 
-boxed!(Box Rc Arc);
+boxed! {
+    Box held;
+    Rc Rc::get_mut;
+    Arc Arc::get_mut;
+}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

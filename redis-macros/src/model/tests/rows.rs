@@ -194,8 +194,18 @@ fn names_that_become_one_are_noted() {
 fn a_command_is_not_called_like_a_method_of_handles() {
     assert_eq!(
         one("DOOR.CLOSE", "method = 'close'"),
-        "5: [g.m] `close` is a method of handles, which a call would mean; set `method`"
+        "5: [g.m] `close` is a method of handles or pipelines, which a call would mean; set `method`"
     );
+    assert_eq!(
+        one("QUEUE.LEN", "method = 'len'"),
+        "5: [g.m] `len` is a method of handles or pipelines, which a call would mean; set `method`"
+    );
+    assert_eq!(
+        one("QUEUE EXEC", "method = 'exec'"),
+        "5: [g.m] `exec` is a method of handles or pipelines, which a call would mean; set `method`"
+    );
+    // It is for another handle than the transaction.
+    assert!(messages(&self::row("EXEC", "method = 'exec'")).is_empty());
     // On a builder it means nothing else.
     assert!(messages(&self::row("X key [CLOSE]", "")).is_empty());
 }
@@ -282,4 +292,35 @@ fn builders_hide_no_type() {
             "1: [g.timeout] the type `Timeout` is hidden by the builder of [g.timeout]; set `method` there"
         ]
     );
+}
+
+/// What the examples of the last parameter are sent as.
+fn sent(syntax: &str, more: &str) -> Vec<String> {
+    let body = command(syntax, more).body;
+    let last = body.params().last().unwrap();
+    last.example.wire.clone()
+}
+
+#[test]
+fn examples_fit_their_types() {
+    let of = |ty: &str, more: &str| {
+        let syntax = format!("X field weight:{ty} [field weight ...]");
+        sent(&syntax, more)
+    };
+    assert_eq!(of("0..=1", ""), ["field", "1", "field2", "1"]);
+    assert_eq!(of("-5..=5", ""), ["field", "1", "field2", "2"]);
+    assert_eq!(of("-5..=-2", ""), ["field", "-2", "field2", "-2"]);
+    assert_eq!(of("7..=7", ""), ["field", "7", "field2", "7"]);
+    assert_eq!(of("0..=1", "args = { weight = '0' }"), ["field", "0"]);
+}
+
+#[test]
+fn an_example_outside_of_its_range_is_noted() {
+    let of = |more: &str| messages(&row("X field weight:0..=1 [field weight ...]", more));
+    assert_eq!(
+        of("args = { weight = '2' }"),
+        ["5: [g.m] the example `2` of `weight` is outside of `0..=1`; expected a number within it"]
+    );
+    assert_eq!(of("args = { weight = '[0, -1]' }").len(), 1);
+    assert_eq!(of("args = { weight = '[0, 1]' }").len(), 0);
 }

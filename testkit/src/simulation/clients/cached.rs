@@ -7,9 +7,9 @@ use std::time::Duration;
 use typedis_core::cluster::Cluster;
 use typedis_core::{Cached, Connection, Detached, FromRedis, Pool, Request, Result, Run, Value};
 
-use super::call::{Call, token_of};
+use super::call::Call;
 use super::many::{check, mget};
-use super::record::record;
+use super::record::{place_of, record};
 use super::{Scene, errors};
 use crate::simulation::keys;
 use crate::simulation::ledger::Token;
@@ -88,12 +88,12 @@ impl Caching {
     fn check(&self, scene: &Scene, text: usize, floor: usize, value: &Value) {
         let key = keys::text(text);
         let ledger = scene.world.ledger();
-        let Some(writes) = ledger.writes_of(&key) else {
+        let Some(place) = place_of(&ledger, text, value) else {
             drop(ledger);
-            if !value.is_nil() {
-                let text = format!("{key} is {value:?}, and nobody has written it");
-                scene.world.violate("replies belong to their callers", text);
-            }
+            let text = format!("{key} is {value:?}, which nobody wrote");
+            return scene.world.violate("replies belong to their callers", text);
+        };
+        let Some(writes) = ledger.writes_of(&key) else {
             return;
         };
         // Older values are shown by a server that has lost a write, and by replicas. So they are by a primary that was replaced,
@@ -102,14 +102,8 @@ impl Caching {
         if writes.rollbacks > 0 || scene.knobs.reads_copies || is_misled {
             return;
         }
-        let token = token_of(value);
-        let place = writes.place_of(token);
         let newest = writes.place_at(u64::MAX);
         drop(ledger);
-        let Some(place) = place else {
-            let text = format!("{key} is {value:?}, which nobody wrote");
-            return scene.world.violate("replies belong to their callers", text);
-        };
         if place < floor {
             let text = format!(
                 "{key} is {value:?}, write {place} of {newest}, and may not be older than write {floor}"

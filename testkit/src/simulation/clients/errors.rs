@@ -1,6 +1,5 @@
 //! What an error may be, and what it says about its command.
 
-use tokio::time::Instant;
 use typedis_core::{ClusterCause, Error, ErrorKind, Phase};
 
 use super::Scene;
@@ -8,9 +7,7 @@ use crate::simulation::ledger::Outcome;
 
 /// What the callers of a world may be told, and what they may not.
 pub(super) fn outcome(scene: &Scene, error: &Error) -> Outcome {
-    let now = Instant::now();
-    if matches!(error.kind(), ErrorKind::Timeout) && now < scene.has_time_until {
-        let early = scene.has_time_until - now;
+    if let (ErrorKind::Timeout, Some(early)) = (error.kind(), scene.excuses.time_left()) {
         let text = format!("{error}: {early:?} too early");
         scene
             .world
@@ -41,12 +38,9 @@ pub(super) fn outcome(scene: &Scene, error: &Error) -> Outcome {
 fn is_expected(scene: &Scene, error: &Error) -> bool {
     match error.kind() {
         ErrorKind::WatchedKeyChanged | ErrorKind::Closed => true,
-        ErrorKind::Timeout => scene.may_time_out,
+        ErrorKind::Timeout => scene.excuses.may_time_out(),
         ErrorKind::Server(refusal) | ErrorKind::TransactionAborted(refusal) => {
-            scene
-                .sees_redirects
-                .is_some_and(|from| Instant::now() >= from)
-                && ["MOVED", "ASK", "TRYAGAIN"].contains(&refusal.code())
+            scene.excuses.sees_redirects() && ["MOVED", "ASK", "TRYAGAIN"].contains(&refusal.code())
         }
         _ => false,
     }

@@ -3,26 +3,21 @@
 use std::fmt;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::call::Call;
 use super::leased::{self, ATTEMPTS, LEASED_WAIT, Pop};
 use super::manner::{self, Limited, Work};
 use super::plain::{self, between};
 use super::{Handle, Scene};
 use super::{cached, many, reading};
-use crate::simulation::plan::{Act, CallKind, Manner, Place, Step};
-
-/// The longest that an attempt takes where nothing breaks.
-const ATTEMPT: Duration = Duration::from_millis(30);
+use crate::simulation::plan::{Act, CallKind, Manner, Step};
 
 /// What a step does, entered in the ledger.
 pub(super) struct Job {
     act: Act,
     calls: Vec<Call>,
     handle: Handle,
-    /// Whether it is the handle that is closed while others use it.
-    is_doomed: bool,
+    /// Whether it uses the handle that is closed meanwhile.
+    may_close: bool,
     deadline: Option<Duration>,
 }
 
@@ -100,7 +95,7 @@ impl Job {
             act: step.act.clone(),
             calls,
             handle,
-            is_doomed: step.place == Place::Doomed,
+            may_close: step.uses_doomed(),
             deadline,
         })
     }
@@ -115,12 +110,9 @@ impl Job {
         let popped = Pop::new(scene, pops, matches!(self.act, Act::Lease { .. }));
         let mut seen = scene.clone();
         let own = self.deadline.filter(|_| self.has_deadline());
+        seen.excuses.waits_for_others = self.may_wait_for_others(scene);
         seen.begins(own);
-        // Whoever has too little time for one more attempt is told why it was not enough.
-        let late = |_| Instant::now().max(seen.has_time_until - ATTEMPT);
-        seen.sees_redirects = own.map(late);
-        seen.may_time_out = own.is_some() || self.may_wait_for_others(scene);
-        seen.may_close = self.is_doomed;
+        seen.may_close = self.may_close;
         seen.watches = matches!(self.act, Act::Watch(_));
         let work = self.work(seen, popped);
         manner::wait(scene, manner, limited, work).await;

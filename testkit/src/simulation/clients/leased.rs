@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use tokio::time::Instant;
 use typedis_core::{
     Detached, Exclusive, Phase, Request, Result, Run, Timeout, Value, Watched, cmd,
 };
@@ -169,7 +168,8 @@ pub(super) async fn lease(
     pops: Option<(usize, Pop)>,
     leaves_watch: bool,
 ) {
-    scene.sees_redirects = Some(Instant::now());
+    scene.excuses.is_leased = true;
+    scene.begins(None);
     let lease = match borrow(&handle, place).await {
         Ok(Some(lease)) => lease,
         Ok(None) => return,
@@ -197,7 +197,8 @@ pub(super) async fn open(
     calls: Vec<Call>,
     executes: bool,
 ) {
-    scene.sees_redirects = Some(Instant::now());
+    scene.excuses.is_leased = true;
+    scene.begins(None);
     let lease = match borrow(&handle, place).await {
         Ok(Some(lease)) => lease,
         Ok(None) => return,

@@ -7,7 +7,7 @@ use super::call::{Call, token_of};
 use super::errors;
 use crate::simulation::answer::decoded;
 use crate::simulation::keys;
-use crate::simulation::ledger::Outcome;
+use crate::simulation::ledger::{Ledger, Outcome};
 use crate::simulation::plan::CallKind;
 
 /// Notes what the caller of a command was told.
@@ -46,16 +46,24 @@ fn answered(scene: &Scene, call: Call, value: &Value) -> Option<Outcome> {
     Some(Outcome::Answered(answer))
 }
 
-/// Whether a value was written to this text at any time. It names its key, and the command that wrote it.
+/// Whether a value was written to this text at any time.
 pub(super) fn is_of(scene: &Scene, text: usize, value: &Value) -> bool {
-    let name = keys::text(text);
-    let names_it = value.as_str().is_some_and(|text| text.starts_with(&name));
-    let ledger = scene.world.ledger();
-    let writes = ledger.writes_of(&name);
-    let token = token_of(value);
-    value.is_nil()
-        || (names_it
-            && writes.is_some_and(|writes| writes.place_of(token).is_some_and(|at| at > 0)))
+    place_of(&scene.world.ledger(), text, value).is_some()
+}
+
+/// The place of the write that this value of a text shows; 0 stands for none, and nil is shown before the first and since the key
+/// was lost. `None` if nobody has written it: a value names its key, and the command that wrote it.
+pub(super) fn place_of(ledger: &Ledger, text: usize, value: &Value) -> Option<usize> {
+    let key = keys::text(text);
+    let writes = ledger.writes_of(&key);
+    if value.is_nil() {
+        return writes.map_or(Some(0), |writes| writes.place_of(None));
+    }
+    let token = token_of(value)?;
+    let names_both = value.as_str() == Some(format!("{key}#{token}").as_str());
+    writes
+        .filter(|_| names_both)
+        .and_then(|writes| writes.place_of(Some(token)))
 }
 
 /// Notes the outcomes of commands that were sent together.
@@ -108,4 +116,38 @@ fn fails(scene: &Scene, call: Call, error: &Error, outcome: Outcome) {
     });
     let ended = scene.world.ledger().ended(call.token, outcome);
     scene.world.judge(ended);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_names_its_key_and_a_command_that_wrote_it() {
+        let mut ledger = Ledger::default();
+        let key = keys::text(0);
+        let [token, other] = [(); 2].map(|()| ledger.issue(0, "SET", true));
+        let shown = |ledger: &Ledger, text: &str| {
+            let value = Value::Bulk(text.to_owned().into());
+            place_of(ledger, 0, &value)
+        };
+        let written = format!("{key}#{token}");
+        assert_eq!(place_of(&ledger, 0, &Value::Nil), Some(0));
+        assert_eq!(shown(&ledger, &written), None);
+        ledger.wrote(key.as_bytes(), token);
+        // Now its absence is among what has happened to the key, but no text stands for it.
+        ledger.forgot_all();
+        assert_eq!(place_of(&ledger, 0, &Value::Nil), Some(2));
+        assert_eq!(shown(&ledger, &written), Some(1));
+        for wrong in [
+            String::new(),
+            key.clone(),
+            format!("{key}#"),
+            format!("{key}#{other}"),
+            format!("{key}x#{token}"),
+            format!("{}#{token}", keys::text(1)),
+        ] {
+            assert_eq!(shown(&ledger, &wrong), None, "{wrong}");
+        }
+    }
 }

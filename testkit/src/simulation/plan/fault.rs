@@ -216,7 +216,7 @@ fn change(random: &mut Random) -> Change {
             let down = random.pick(200, &[2_000]);
             Change::Crash(shard, random.millis(1..=1_200), random.millis(1..=down))
         }
-        8 => Change::Split(shard, random.millis(1..=500)),
+        8 => Change::Split(shard, random.millis(1..=2_000)),
         9 => Change::Down(random.millis(1..=600)),
         10 => Change::Readdress(random.below(64)),
         _ => Change::Shrink(shard, random.millis(0..=500)),

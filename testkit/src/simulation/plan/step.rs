@@ -226,6 +226,13 @@ impl Manner {
 }
 
 impl Step {
+    /// Whether it uses the connection that is closed while others use it. Reads and writes through a cache use another handle,
+    /// wherever the step is.
+    pub(crate) fn uses_doomed(&self) -> bool {
+        let is_cached = matches!(self.act, Act::CachedRead(_) | Act::CachedWrite(_));
+        self.place == Place::Doomed && !is_cached
+    }
+
     pub(super) fn of(random: &mut Random, knobs: &Knobs) -> Self {
         let act = Act::of(random);
         let place = match act {
@@ -322,4 +329,26 @@ fn texts(random: &mut Random) -> Vec<usize> {
     (0..count)
         .map(|index| (first + index * step) % TEXTS)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_caching_handle_is_never_the_one_that_is_closed() {
+        let uses_doomed = |place, act| {
+            let step = Step {
+                pause: Duration::ZERO,
+                place,
+                act,
+                manner: Manner::Wait,
+            };
+            step.uses_doomed()
+        };
+        assert!(uses_doomed(Place::Doomed, Act::Single(CallKind::Echo)));
+        assert!(!uses_doomed(Place::Pool, Act::Single(CallKind::Echo)));
+        assert!(!uses_doomed(Place::Doomed, Act::CachedRead(vec![0])));
+        assert!(!uses_doomed(Place::Doomed, Act::CachedWrite(vec![0])));
+    }
 }

@@ -81,9 +81,7 @@ impl Server {
             (None, ..) => Answer::text(format!("redis_version:7.4.0\r\nrun_id:{}\r\n", state.run)),
             (Some(node), "CLUSTER", b"SLOTS") => node.slots(),
             (Some(node), "CLUSTER", b"NODES") => node.nodes(),
-            (Some(node), "CLUSTER", b"INFO") => {
-                Answer::text(format!("cluster_current_epoch:{}\r\n", node.map.epoch))
-            }
+            (Some(node), "CLUSTER", b"INFO") => node.cluster_info(),
             (Some(node), "INFO", _) => node.info((self.id as u64) << 32 | state.run),
             _ => UNKNOWN,
         }

@@ -135,8 +135,13 @@ impl Membership {
         Some(self.moved_to(slot, owner))
     }
 
+    /// Whether it takes the cluster to be down.
+    fn is_down(&self) -> bool {
+        self.down_until.is_some_and(|until| until > Instant::now())
+    }
+
     fn down(&self, slot: u16) -> Option<Answer> {
-        if self.down_until.is_some_and(|until| until > Instant::now()) {
+        if self.is_down() {
             return Some(DOWN);
         }
         self.map.primary(slot).is_none().then_some(UNSERVED)
@@ -234,6 +239,15 @@ impl Membership {
         text.push('\n');
     }
 
+    /// The answer to CLUSTER INFO, as far as clients ask.
+    pub(super) fn cluster_info(&self) -> Answer {
+        let state = if self.is_down() { "fail" } else { "ok" };
+        let epoch = self.map.epoch;
+        Answer::text(format!(
+            "cluster_state:{state}\r\ncluster_current_epoch:{epoch}\r\n"
+        ))
+    }
+
     /// The answer to INFO, as far as clients of a cluster ask.
     pub(super) fn info(&self, run: u64) -> Answer {
         let role = if self.primary() == Some(self.me) {
@@ -263,4 +277,36 @@ fn one_slot(names: &[&[u8]]) -> Result<Option<u16>, Answer> {
 /// The id of a node: 40 letters and digits.
 fn id_of(node: NodeId) -> String {
     format!("{node:040x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::simulation::network::PORT;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_serves_nobody_says_so() {
+        let kind = ClusterKind {
+            shards: 1,
+            replicas: 0,
+            host: HostStyle::Named,
+            queues_all: false,
+            turns_out: false,
+        };
+        let map = Arc::new(Map::even(kind.shards, kind.replicas, PORT));
+        let mut node = Membership::new(0, Some(kind), map);
+        let says = |node: &Membership, state: &str| {
+            let epoch = node.map.epoch;
+            let text = format!("cluster_state:{state}\r\ncluster_current_epoch:{epoch}\r\n");
+            node.cluster_info() == Answer::text(text)
+        };
+        assert!(says(&node, "ok") && node.down(0).is_none());
+        let alone = Duration::from_millis(100);
+        node.down_until = Some(Instant::now() + alone);
+        assert!(says(&node, "fail") && node.down(0) == Some(DOWN));
+        tokio::time::sleep(alone).await;
+        assert!(says(&node, "ok") && node.down(0).is_none());
+    }
 }

@@ -85,7 +85,8 @@ impl Deployment {
         }
     }
 
-    /// Whatever the old primary still carries out is lost.
+    /// Whatever the old primary still carries out is lost. After a while it notices that it is alone: then it serves nobody, and
+    /// still has its old map.
     pub(super) async fn split(&self, map: &Map, shard: usize, time: Duration) {
         let Some(Pair { old, new }) = self.pair(map, shard) else {
             return;
@@ -100,7 +101,10 @@ impl Deployment {
                 sleep(self.millis(20)).await;
             }
         }
-        sleep(time).await;
+        let alone = time / 2;
+        sleep(time - alone).await;
+        old.despair(Instant::now() + alone);
+        sleep(alone).await;
         old.copy(&new);
         old.adopt(&map);
     }
