@@ -194,9 +194,7 @@ async fn the_parts_of_what_was_sent_go_on_and_what_was_not_sent_is_refused() {
     let state = is_closing.clone();
     let fake = fake(&is_closing, move |_, _| {
         tokio::task::block_in_place(|| {
-            while !state.load(Ordering::SeqCst) {
-                std::thread::sleep(Duration::from_millis(1));
-            }
+            until_blocking("closing begins", || state.load(Ordering::SeqCst));
         });
         there()
     })
