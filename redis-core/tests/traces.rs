@@ -21,6 +21,14 @@ use typedis_core::{
 };
 use typedis_testkit::{ServerKind, shared};
 
+/// Waits for something that must come to an end.
+async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(Duration::from_secs(60), future).await {
+        Ok(value) => value,
+        Err(_) => panic!("it hangs: {what}"),
+    }
+}
+
 fn words<R: FromRedis>(words: &[&str]) -> Raw<R> {
     let command = words[1..]
         .iter()
@@ -214,9 +222,12 @@ async fn a_server_that_stays_down_does_not_fill_the_log() {
             .filter(|(event, _)| event["message"].contains("could not connect"));
         failed.map(|(_, level)| level.clone()).collect::<Vec<_>>()
     };
-    while failures().len() < 20 {
-        tokio::task::yield_now().await;
-    }
+    let enough = async {
+        while failures().len() < 20 {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("20 failures", enough).await;
     drop(waiting);
     let failures = failures();
     assert!(failures.iter().all(|(_, target)| target == "typedis"));
@@ -442,7 +453,7 @@ async fn the_span_of_a_command_that_blocks_ends_with_the_timeout_of_its_caller()
         let mut call = Box::pin(call.into_future());
         tokio::select! {
             popped = &mut call => panic!("nothing is there to pop: {popped:?}"),
-            () = waits.notified() => {}
+            () = soon("BLPOP", waits.notified()) => {}
         }
         // Nothing else ends when the clock is set forward.
         tokio::time::pause();

@@ -74,6 +74,9 @@ impl World {
             .line("appendonly yes")
             .line("appendfsync no")
             .start()?;
+        let service = SentinelService::start()?;
+        // Pauses of its servers are short, and some of them are to be followed by a failover.
+        service.hurry()?;
         let nodes = runtime.block_on(cluster.behind_proxies())?;
         for node in cluster.nodes() {
             // A node that starts again announces its proxy.
@@ -85,7 +88,7 @@ impl World {
             #[cfg(feature = "tls")]
             tls,
             password: Password(Arc::new(Mutex::new(password.to_owned()))),
-            service: SentinelService::start()?,
+            service,
             cluster,
             nodes,
         })

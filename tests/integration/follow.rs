@@ -75,7 +75,7 @@ async fn fail_over(service: &SentinelService) -> Instant {
             .expect("it has that channel");
         switches.push(switch);
     }
-    service.primary.pause().expect("it runs");
+    service.pause_primary().expect("it runs");
     let [one, two, three] = &mut switches[..] else {
         panic!("there are three Sentinels")
     };

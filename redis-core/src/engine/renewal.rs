@@ -176,14 +176,14 @@ mod tests {
         let credentials = Credentials::new("alice", "wonder");
         {
             let mut renewal = Box::pin(authenticate(&link, &credentials));
-            let lost = async {
+            let lost = timeout(Duration::from_secs(60), async {
                 let sent = |words: &typedis_testkit::fake::Words| words.name() == "AUTH";
                 while !fake.received(0).iter().any(sent) {
                     tokio::task::yield_now().await;
                 }
                 connection.abort();
                 std::future::poll_fn(|cx| link.poll_end(cx.waker())).await;
-            };
+            });
             tokio::pin!(lost);
             std::future::poll_fn(|cx| {
                 // Polled once: it is ended before it sees the loss.
@@ -192,7 +192,8 @@ mod tests {
                 }
                 lost.as_mut().poll(cx)
             })
-            .await;
+            .await
+            .unwrap();
         }
         assert_eq!(link.change(|queue| queue.cells()), 0);
     }

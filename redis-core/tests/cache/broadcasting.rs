@@ -67,10 +67,15 @@ async fn broadcasting_tells_also_where_nothing_is_read() {
             let kill = raw("CLIENT KILL").arg("TYPE").arg("normal");
             let kill = kill.arg("SKIPME").arg("yes").reply::<u64>();
             other.run(kill).await.unwrap();
-            assert_eq!(next(&mut dropped).await, Invalidation::All);
+            // The key may have been written more than once.
+            let mut report = next(&mut dropped).await;
+            while report == keys(&["k1"]) {
+                report = next(&mut dropped).await;
+            }
+            assert_eq!(report, Invalidation::All);
             until_told(&mut dropped, "k2", &other).await;
             drop(cache);
-            while dropped.next().await.is_some() {}
+            while told(&mut dropped).await.is_some() {}
         }
     }
 }

@@ -85,6 +85,7 @@ async fn a_slot_that_moves_leaves_nothing_behind() {
     })
     .await;
     // And back again: what was read on the first node is not served.
+    nodes.wait_until_agreed().unwrap();
     nodes.move_slot(slot, &owner).unwrap();
     set(&other, "{t}absent", "made on the old node")
         .await

@@ -14,8 +14,7 @@ use crate::races::cache_of;
 use crate::support::*;
 
 pub(crate) async fn next(dropped: &mut Dropped) -> Invalidation {
-    let next = tokio::time::timeout(LONG, dropped.next());
-    next.await.expect("something is told").unwrap()
+    told(dropped).await.unwrap()
 }
 
 pub(crate) fn keys(keys: &[&'static str]) -> Invalidation {
@@ -94,5 +93,5 @@ async fn what_the_handle_writes_is_told_if_the_server_does_not_report_it() {
     cache.pipeline().run(unknown()).await.unwrap();
     assert_eq!(next(&mut dropped).await, Invalidation::All);
     drop(cache);
-    assert_eq!(dropped.next().await, None);
+    assert_eq!(told(&mut dropped).await, None);
 }

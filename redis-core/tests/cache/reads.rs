@@ -102,7 +102,7 @@ async fn a_reply_about_a_part_of_a_key_is_dropped_when_it_is_asked_for_after_a_c
     }
     let mut dropped = cache.dropped();
     other.run(write("2")).await.unwrap();
-    dropped.next().await.unwrap();
+    told(&mut dropped).await.unwrap();
     let (value, counts) = counted(&cache, hget(&cache, "h", "f")).await;
     assert_eq!(value.unwrap().as_deref(), Some("2"));
     assert_eq!((counts.invalidations, cache.stats().replies), (1, 1));
@@ -432,11 +432,11 @@ async fn reported_keys_can_be_listened_to_until_the_handle_is_dropped() {
     set(&other, "unread", "1").await.unwrap();
     set(&other, "k", "1").await.unwrap();
     let keys = vec![bytes::Bytes::from("k")];
-    assert_eq!(dropped.next().await, Some(Invalidation::Keys(keys)));
+    assert_eq!(told(&mut dropped).await, Some(Invalidation::Keys(keys)));
     flushall(&other).await.unwrap();
-    assert_eq!(dropped.next().await, Some(Invalidation::All));
+    assert_eq!(told(&mut dropped).await, Some(Invalidation::All));
     drop(cache);
-    assert_eq!(dropped.next().await, None);
+    assert_eq!(told(&mut dropped).await, None);
 }
 
 #[tokio::test]

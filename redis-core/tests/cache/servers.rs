@@ -107,7 +107,7 @@ async fn a_report_within_the_reply_of_a_transaction_is_no_part_of_it() {
         let ((), value) = get(transaction, "k").await.unwrap();
         assert_eq!(value.as_deref(), Some("2"), "{kind}");
         let keys = vec![bytes::Bytes::from("k")];
-        assert_eq!(dropped.next().await, Some(Invalidation::Keys(keys)));
+        assert_eq!(told(&mut dropped).await, Some(Invalidation::Keys(keys)));
         assert_eq!(get(&cache, "k").await.unwrap().as_deref(), Some("2"));
     }
 }
@@ -160,7 +160,7 @@ async fn an_expired_field_of_a_hash_is_reported() {
         let expire = raw("HPEXPIRE").key("h").args(["5", "FIELDS", "1", "f"]);
         other.run(expire.reply::<Vec<i64>>()).await.unwrap();
         let keys = vec![bytes::Bytes::from("h")];
-        assert_eq!(dropped.next().await, Some(Invalidation::Keys(keys)));
+        assert_eq!(told(&mut dropped).await, Some(Invalidation::Keys(keys)));
         until_read("the field is gone", async || {
             hget(&cache, "h", "f").await.unwrap().is_none()
         })
@@ -264,7 +264,7 @@ async fn broadcasting_reports_what_was_never_read_too() {
         set(&other, "user:2", "1").await.unwrap();
         let keys = vec![bytes::Bytes::from("user:2")];
         assert_eq!(
-            dropped.next().await,
+            told(&mut dropped).await,
             Some(Invalidation::Keys(keys)),
             "{kind}"
         );

@@ -4,7 +4,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader, DuplexStream};
-use typedis_core::cache::Origin;
+use typedis_core::cache::{Dropped, Origin};
+use typedis_core::pubsub::Invalidation;
 use typedis_core::{
     Backoff, Cache, CacheStats, Cached, CommandInfo, Config, Connection, Request, RequestPolicy,
     ResponsePolicy, Target,
@@ -185,6 +186,12 @@ pub(crate) async fn counted<C: Origin, T>(
     after.invalidations -= before.invalidations;
     after.flushes -= before.flushes;
     (value, after)
+}
+
+/// What is told next; `None` is the end.
+pub(crate) async fn told(dropped: &mut Dropped) -> Option<Invalidation> {
+    let next = tokio::time::timeout(LONG, dropped.next());
+    next.await.expect("something is told")
 }
 
 /// Waits until a condition holds.

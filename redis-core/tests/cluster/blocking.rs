@@ -10,8 +10,8 @@ use typedis_core::{
     Blocks, Budget, ClusterCause, CommandInfo, KnownCommand, KnownCommands, Phase, Raw, RawInfo,
     Request, Run, Timeout, Value, raw,
 };
+use typedis_testkit::ServerKind;
 use typedis_testkit::fake::{Answer, FakeCluster};
-use typedis_testkit::{Cluster as Servers, ServerKind};
 
 use crate::support::*;
 
@@ -291,36 +291,10 @@ async fn many_waits_do_not_hold_up_the_commands_of_others() {
     assert_eq!(nothing.unwrap(), None);
 }
 
-/// Waits until the node of a key has a client that is blocked.
-async fn until_blocked(servers: &Arc<Servers>, key: &'static str) {
-    until_so_many_are_blocked(servers, key, 1).await;
-}
-
-async fn until_so_many_are_blocked(servers: &Arc<Servers>, key: &'static str, count: usize) {
-    change(servers, move |servers| {
-        for _ in 0..2_000 {
-            let owner = servers.owner_of(slot(key)).unwrap();
-            let info = owner.call(&["INFO", "clients"]).unwrap();
-            if info
-                .lines()
-                .any(|line| line == format!("blocked_clients:{count}"))
-            {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("no client is blocked");
-    })
-    .await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waits_go_on_while_slots_move_and_replicas_take_over() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
-        let builder = Servers::builder(kind)
-            .replicas(1)
-            .node_timeout(Duration::from_secs(2));
-        let servers = Arc::new(blocking(move || builder.start().unwrap()).await);
+        let servers = start_steady(kind, 1).await;
         for protocol in BOTH {
             let cluster = Cluster::open(config(&servers.url()).protocol(protocol))
                 .await
@@ -360,7 +334,7 @@ async fn waits_go_on_while_slots_move_and_replicas_take_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wait_for_replicas_without_a_limit_ends_when_its_node_becomes_a_replica() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
-        let servers = start(kind, 1).await;
+        let servers = start_steady(kind, 1).await;
         let cluster = open(&servers).await;
         let lease = cluster.exclusive_for("{t}").await.unwrap();
         lease.run(set("{t}", "1")).await.unwrap();
@@ -372,12 +346,13 @@ async fn a_wait_for_replicas_without_a_limit_ends_when_its_node_becomes_a_replic
         until_blocked(&servers, "{t}").await;
         change(&servers, |servers| servers.fail_over(slot("t")).unwrap()).await;
         let error = soon("WAIT", wait).await.unwrap().unwrap_err();
-        if kind == ServerKind::Valkey9 {
-            assert!(error.is_connection(), "{error}");
-            assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
-        } else {
-            assert_eq!(error.server().unwrap().code(), "UNBLOCKED", "{error}");
-        }
+        // The client may leave a node that stands still for a moment before that answers.
+        let is_left = error.is_connection() && error.phase() == Phase::MaybeApplied;
+        let is_unblocked = error
+            .server()
+            .is_some_and(|error| error.code() == "UNBLOCKED");
+        let may_answer = kind == ServerKind::Redis8;
+        assert!(is_left || (may_answer && is_unblocked), "{kind}: {error}");
         cluster.run(set("{t}", "2")).await.unwrap();
         let lease = cluster.exclusive_for("{t}").await.unwrap();
         lease.run(set("{t}", "3")).await.unwrap();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, slot};
 use typedis_core::{CommandInfo, Request, RequestPolicy, ResponsePolicy, Run, Script};
+use typedis_testkit::cluster::Node;
 use typedis_testkit::{Cluster as Servers, ServerKind};
 
 use crate::load::{Load, Progress, Tally};
@@ -66,7 +67,7 @@ async fn count(cluster: Cluster, task: usize, progress: Progress) -> HashMap<Str
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slots_that_move_key_by_key_lose_and_repeat_nothing() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis6] {
-        let servers = start(kind, 0).await;
+        let servers = start_steady(kind, 0).await;
         let load = Counters::start(&servers).await;
         load.pass(500).await;
         for number in 0..40 {
@@ -76,7 +77,7 @@ async fn slots_that_move_key_by_key_lose_and_repeat_nothing() {
             } else {
                 number * 300
             };
-            change(&servers, move |servers| servers.move_slot_elsewhere(slot))
+            change_agreed(&servers, move |servers| servers.move_slot_elsewhere(slot))
                 .await
                 .unwrap();
             load.pass(50).await;
@@ -87,7 +88,7 @@ async fn slots_that_move_key_by_key_lose_and_repeat_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slots_that_move_at_once_lose_and_repeat_nothing() {
-    let servers = start(ServerKind::Valkey9, 0).await;
+    let servers = start_steady(ServerKind::Valkey9, 0).await;
     let load = Counters::start(&servers).await;
     load.pass(500).await;
     for _ in 0..6 {
@@ -107,7 +108,7 @@ async fn slots_that_move_at_once_lose_and_repeat_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_that_is_asked_for_loses_and_repeats_nothing() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
-        let servers = start(kind, 1).await;
+        let servers = start_steady(kind, 1).await;
         let load = Counters::start(&servers).await;
         load.pass(500).await;
         for _ in 0..3 {
@@ -123,7 +124,7 @@ async fn a_failover_that_is_asked_for_loses_and_repeats_nothing() {
 /// Its primary holds back writes for 10 s after it has handed over, though the new one serves at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_of_redis_6_that_keeps_writes_waiting_loses_and_repeats_nothing() {
-    let servers = start(ServerKind::Redis6, 1).await;
+    let servers = start_steady(ServerKind::Redis6, 1).await;
     let load = Counters::start(&servers).await;
     load.pass(500).await;
     change(&servers, |servers| servers.fail_over(slot("t")))
@@ -137,7 +138,7 @@ async fn a_failover_of_redis_6_that_keeps_writes_waiting_loses_and_repeats_nothi
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_script_is_brought_to_the_replica_that_takes_over() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
-        let servers = start(kind, 1).await;
+        let servers = start_steady(kind, 1).await;
         let cluster = open(&servers).await;
         let script = Script::new("return redis.call('INCR', KEYS[1])");
         let call = || script.call::<i64>(["{t}scripted"], [0; 0]);
@@ -203,7 +204,7 @@ async fn a_primary_that_hangs_is_followed_by_its_replica_and_may_come_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_join_and_leave_are_followed() {
-    let servers = start(ServerKind::Valkey9, 0).await;
+    let servers = start_steady(ServerKind::Valkey9, 0).await;
     let load = Counters::start(&servers).await;
     load.pass(500).await;
     change(&servers, |servers| {
@@ -326,10 +327,11 @@ async fn a_command_for_all_primaries_counts_each_key_once_while_replicas_take_ov
 /// Waits until each replica has as many keys as its primary.
 fn wait_for_replicas(servers: &Servers) {
     for primary in servers.primaries().unwrap() {
+        let size = |node: &Node| node.call(&["DBSIZE"]).unwrap();
         for replica in servers.replicas_of(&primary).unwrap() {
-            while replica.call(&["DBSIZE"]).unwrap() != primary.call(&["DBSIZE"]).unwrap() {
-                std::thread::sleep(Duration::from_millis(5));
-            }
+            until_blocking("a replica has all keys", || {
+                size(&replica) == size(&primary)
+            });
         }
     }
 }

@@ -6,19 +6,14 @@ use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, slot};
 use typedis_core::pubsub::{Event, Lag};
-use typedis_core::{Channel, Config, Run, raw};
+use typedis_core::{Channel, Run, raw};
+use typedis_testkit::ServerKind;
 use typedis_testkit::cluster::Node;
 use typedis_testkit::fake::{Answer, FakeCluster};
-use typedis_testkit::{Cluster as Servers, ServerKind};
 
 use crate::support::*;
 
 const KINDS: [ServerKind; 2] = [ServerKind::Valkey9, ServerKind::Redis8];
-
-async fn open_with(servers: &Servers, config_of: impl FnOnce(Config) -> Config) -> Cluster {
-    let config = config(&servers.url()).liveness(Duration::from_secs(2));
-    Cluster::open(config_of(config)).await.unwrap()
-}
 
 async fn publish(cluster: &Cluster, channel: &str, text: &str) {
     let command = raw("PUBLISH").arg(channel).arg(text).reply::<i64>();
@@ -102,9 +97,10 @@ async fn channels_patterns_and_shard_channels_are_heard_whichever_node_is_publis
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shard_channel_follows_its_slot_and_tells_of_the_gap() {
     for kind in KINDS {
-        let servers = start(kind, 0).await;
+        let servers = start_steady(kind, 0).await;
         for protocol in BOTH {
-            let cluster = open_with(&servers, |config| config.protocol(protocol)).await;
+            let config = config(&servers.url()).protocol(protocol);
+            let cluster = Cluster::open(config).await.unwrap();
             let [mut one, mut two] = cluster.ssubscribe(["{t}one", "{t}two"]).await.unwrap();
             let mut other = cluster.ssubscribe("elsewhere").await.unwrap();
             for round in 0..3 {
@@ -136,8 +132,8 @@ async fn a_shard_channel_follows_its_slot_and_tells_of_the_gap() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn subscriptions_go_on_after_a_failover_that_was_asked_for_and_one_that_was_not() {
     for kind in KINDS {
-        let servers = start(kind, 1).await;
-        let cluster = open_with(&servers, |config| config).await;
+        let servers = start_steady(kind, 1).await;
+        let cluster = open(&servers).await;
         let mut shard = cluster.ssubscribe("{t}").await.unwrap();
         change(&servers, move |changing| {
             let owner = changing.owner_of(slot("t")).unwrap();
@@ -152,6 +148,7 @@ async fn subscriptions_go_on_after_a_failover_that_was_asked_for_and_one_that_wa
         change(&servers, move |changing| {
             let owner = changing.owner_of(slot("t")).unwrap();
             let heir = changing.replicas_of(&owner).unwrap().pop().unwrap();
+            let_replicas_take_over(changing);
             owner.server().kill().unwrap();
             heir.wait_until_primary().unwrap();
         })
@@ -165,15 +162,16 @@ async fn subscriptions_go_on_after_a_failover_that_was_asked_for_and_one_that_wa
 async fn channels_move_when_their_node_dies_for_good_or_hangs() {
     let servers = start(ServerKind::Valkey9, 0).await;
     for hangs in [false, true] {
-        let cluster = open_with(&servers, |config| config).await;
+        let mut config = config(&servers.url());
+        if hangs {
+            // It is seen by its silence alone.
+            config = config.liveness(Duration::from_secs(2));
+        }
+        let cluster = Cluster::open(config).await.unwrap();
         let mut news = cluster.subscribe("news").await.unwrap();
         let mut all = cluster.psubscribe("n*").await.unwrap();
         let home = change(&servers, move |changing| {
-            let subscribed = |node: &Arc<Node>| {
-                let reply = node.reply(&["PUBSUB", "NUMPAT"]).unwrap();
-                format!("{reply:?}") != "Integer(0)"
-            };
-            let home = changing.nodes().into_iter().find(subscribed).unwrap();
+            let home = changing.nodes().into_iter().find(has_patterns).unwrap();
             if hangs {
                 home.server().pause().unwrap();
             } else {
@@ -195,7 +193,20 @@ async fn channels_move_when_their_node_dies_for_good_or_hangs() {
             changing.wait_until_agreed().unwrap();
         })
         .await;
+        drop((news, all, cluster));
+        change(&servers, |changing| {
+            until_blocking("the subscriptions of this round are over", || {
+                !changing.nodes().iter().any(has_patterns)
+            });
+        })
+        .await;
     }
+}
+
+/// Whether anybody is subscribed to a pattern there.
+fn has_patterns(node: &Arc<Node>) -> bool {
+    let count = node.reply(&["PUBSUB", "NUMPAT"]).unwrap();
+    format!("{count:?}") != "Integer(0)"
 }
 
 /// Like `heard_again`, but publishes to nodes that live.
@@ -211,7 +222,8 @@ async fn heard_again_at_others(
     let wait = async {
         loop {
             let command = raw("PUBLISH").arg("news").arg("again").reply::<i64>();
-            node.run(command).await.unwrap();
+            // A node that stands still for a moment may lose its socket.
+            let _ = node.run(command).await;
             let next = tokio::time::timeout(Duration::from_millis(20), channel.next()).await;
             match next {
                 Ok(Some(Ok(Event::Message(_)))) => return,

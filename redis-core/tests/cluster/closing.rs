@@ -194,9 +194,7 @@ async fn the_parts_of_what_was_sent_go_on_and_what_was_not_sent_is_refused() {
     let state = is_closing.clone();
     let fake = fake(&is_closing, move |_, _| {
         tokio::task::block_in_place(|| {
-            while !state.load(Ordering::SeqCst) {
-                std::thread::sleep(Duration::from_millis(1));
-            }
+            until_blocking("closing begins", || state.load(Ordering::SeqCst));
         });
         there()
     })
@@ -270,13 +268,13 @@ async fn closing_gives_up_at_its_deadline_and_says_what_was_lost() {
     assert_eq!((closed.failed, closed.leased), (2, 0), "{closed:?}");
     let sent = soon("an error", sent).await.unwrap();
     assert!(is_closed(sent, Phase::MaybeApplied));
-    // It was refused: with this refusal, or because it could not go on.
+    // It was refused: with this refusal, or because it could not go on. Or it was under way once more.
     let error = soon("an error", waits).await.unwrap().unwrap_err();
-    let phase = match error.kind() {
-        ErrorKind::Closed => Phase::NotSent,
-        _ => Phase::Refused,
+    let phases: &[Phase] = match error.kind() {
+        ErrorKind::Closed => &[Phase::NotSent, Phase::MaybeApplied],
+        _ => &[Phase::Refused],
     };
-    assert_eq!(error.phase(), phase, "{error}");
+    assert!(phases.contains(&error.phase()), "{error}");
     assert_eq!(cluster.in_flight(), 0);
     assert!(!cluster.is_connected());
     all_sockets_are_closed(&fake).await;
@@ -357,7 +355,7 @@ async fn behind_proxies() -> (Arc<Servers>, Vec<typedis_testkit::proxy::Proxy>) 
 
 #[tokio::test]
 async fn nothing_of_a_real_cluster_is_left_open() {
-    let (_servers, proxies) = behind_proxies().await;
+    let (servers, proxies) = behind_proxies().await;
     for protocol in BOTH {
         let config = config(&proxies[0].url()).protocol(protocol);
         let cluster = Cluster::open(config).await.unwrap();
@@ -379,7 +377,7 @@ async fn nothing_of_a_real_cluster_is_left_open() {
             let pop = raw("BLPOP").key("jobs").arg(0).blocks_for(0);
             async move { cluster.run(pop.reply::<(String, String)>()).await }
         });
-        until("a call is blocked", || cluster.in_flight() > 0).await;
+        until_so_many_are_blocked(&servers, "jobs", 1).await;
         let calls: Vec<_> = keys
             .iter()
             .map(|key| {

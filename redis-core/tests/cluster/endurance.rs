@@ -52,7 +52,7 @@ async fn all_that_is_done_on_redis_8_while_failovers_and_moves_repeat_is_right()
 }
 
 async fn endure(kind: ServerKind) {
-    let servers = start(kind, 1).await;
+    let servers = start_steady(kind, 1).await;
     let cluster = open(&servers).await;
     let (begun, goal) = (Instant::now(), operations());
     // After a primary was killed, what it had confirmed but not passed on is gone. From then on a value may be too small, never
@@ -73,7 +73,7 @@ async fn endure(kind: ServerKind) {
         if next == Change::PrimaryKilled {
             lossy.store(true, Ordering::SeqCst);
         }
-        change(&servers, move |servers| carry_out(next, round, servers)).await;
+        change_agreed(&servers, move |servers| carry_out(next, round, servers)).await;
         *changes.entry(next).or_default() += 1;
         // At least one of each kind, also in a short run.
         if load.done() >= goal && changes.len() == 3 {
@@ -114,6 +114,7 @@ fn carry_out(change: Change, round: u16, servers: &Servers) {
         Change::SlotMoved => servers.move_slot_elsewhere(slot).unwrap(),
         Change::PrimaryKilled => {
             let heir = servers.replica_of_owner(slot).unwrap();
+            let_replicas_take_over(servers);
             servers.owner_of(slot).unwrap().server().kill().unwrap();
             heir.wait_until_primary().unwrap();
             servers.restart_the_dead().unwrap();

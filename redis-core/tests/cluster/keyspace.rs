@@ -17,7 +17,8 @@ const KEY: &str = "{t}1";
 async fn start_telling(kind: ServerKind, replicas: usize) -> Arc<Servers> {
     let builder = Servers::builder(kind)
         .replicas(replicas)
-        .node_timeout(Duration::from_secs(2))
+        .node_timeout(NODE_TIMEOUT)
+        .line(STEADY)
         .line("notify-keyspace-events KEA");
     Arc::new(blocking(move || builder.start().unwrap()).await)
 }
@@ -92,6 +93,7 @@ async fn they_come_from_a_replica_that_took_over() {
         change(&servers, |changing| {
             let owner = changing.owner_of(slot("t")).unwrap();
             let heir = changing.replica_of_owner(slot("t")).unwrap();
+            let_replicas_take_over(changing);
             owner.server().kill().unwrap();
             heir.wait_until_primary().unwrap();
         })

@@ -106,9 +106,9 @@ async fn an_old_map_that_was_asked_for_before_moved_came_is_not_believed() {
             ("CLUSTER", _) if is_shut => {
                 closed.store(WAITED_FOR, Ordering::SeqCst);
                 tokio::task::block_in_place(|| {
-                    while closed.load(Ordering::SeqCst) != OPEN {
-                        std::thread::sleep(Duration::from_millis(1));
-                    }
+                    until_blocking("the map may be told", || {
+                        closed.load(Ordering::SeqCst) == OPEN
+                    });
                 });
                 Answer::Usual
             }

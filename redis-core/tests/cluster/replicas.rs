@@ -77,7 +77,7 @@ async fn counted(servers: &Arc<Servers>, command: &'static str) -> Vec<(bool, u6
 #[tokio::test]
 async fn reads_go_to_replicas_and_writes_to_primaries() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
-        let servers = start(kind, 1).await;
+        let servers = start_steady(kind, 1).await;
         for protocol in BOTH {
             let config = config(&servers.url()).protocol(protocol);
             let cluster = Cluster::open(config).await.unwrap();
@@ -111,7 +111,7 @@ async fn reads_go_to_replicas_and_writes_to_primaries() {
 #[tokio::test]
 async fn a_key_on_its_way_to_another_shard_is_not_taken_for_absent() {
     for kind in [ServerKind::Redis6, ServerKind::Redis8, ServerKind::Valkey9] {
-        let servers = start(kind, 1).await;
+        let servers = start_steady(kind, 1).await;
         let cluster = open(&servers).await;
         cluster.run(set("{t}gone", "still there")).await.unwrap();
         change(&servers, move |moving| {
@@ -134,7 +134,7 @@ async fn a_key_on_its_way_to_another_shard_is_not_taken_for_absent() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reply_of_several_keys_lacks_none_that_is_on_its_way() {
     for kind in [ServerKind::Redis6, ServerKind::Redis8, ServerKind::Valkey9] {
-        let servers = start(kind, 1).await;
+        let servers = start_steady(kind, 1).await;
         let cluster = open(&servers).await;
         for key in ["{t}a", "{t}b"] {
             let member = raw("SADD").key(key).arg(key).reply::<i64>();
@@ -149,9 +149,9 @@ async fn a_reply_of_several_keys_lacks_none_that_is_on_its_way() {
             step.migrate_keys(&["{t}b"]).unwrap();
             std::mem::forget(step);
             // Until the replica has heard that the key is gone.
-            while replica.call(&["DBSIZE"]).unwrap() != "1" {
-                std::thread::sleep(Duration::from_millis(1));
-            }
+            until_blocking("the replica lacks it", || {
+                replica.call(&["DBSIZE"]).unwrap() == "1"
+            });
             to
         })
         .await;
@@ -194,7 +194,7 @@ async fn a_reply_of_several_keys_lacks_none_that_is_on_its_way() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scripts_that_only_read_are_read_from_real_replicas() {
     for kind in [ServerKind::Valkey9, ServerKind::Valkey8] {
-        let servers = start(kind, 1).await;
+        let servers = start_steady(kind, 1).await;
         let cluster = open(&servers).await;
         cluster.run(set("{t}k", "v")).await.unwrap();
         let script = Script::new("return redis.call('GET', KEYS[1])").read_only();

@@ -2,9 +2,9 @@
 
 use std::future::IntoFuture;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use typedis_core::cluster::Cluster;
+use typedis_core::cluster::{Cluster, slot};
 use typedis_core::{
     Backoff, ClusterCause, Config, Error, ErrorKind, Obstacle, Phase, Protocol, Raw, raw,
 };
@@ -13,6 +13,12 @@ use typedis_testkit::{Cluster as Servers, KeySpace, ServerKind, shared_cluster};
 
 /// Longer than anything here takes, on a busy machine too.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
+
+/// How long a node is silent before the others take it for dead. They also hear of changes within half of it.
+pub(crate) const NODE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A primary that is taken for dead is not replaced, unless somebody asks a replica to take over.
+pub(crate) const STEADY: &str = "cluster-replica-no-failover yes";
 
 pub(crate) const BOTH: [Protocol; 2] = [Protocol::Newest, Protocol::Resp2];
 
@@ -80,17 +86,47 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
     tokio::task::spawn_blocking(work).await.unwrap()
 }
 
-/// A cluster of three primaries for this test alone, each with this number of replicas.
+/// A cluster of three primaries for this test alone, each with this number of replicas. They replace a primary that is silent for 2 s.
 pub(crate) async fn start(kind: ServerKind, replicas: usize) -> Arc<Servers> {
     let builder = Servers::builder(kind)
         .replicas(replicas)
-        .node_timeout(Duration::from_secs(2));
+        .node_timeout(NODE_TIMEOUT);
     Arc::new(blocking(move || builder.start().unwrap()).await)
+}
+
+/// The same for a test in which no node dies: none is replaced because a busy machine let it stand still, which loses writes.
+pub(crate) async fn start_steady(kind: ServerKind, replicas: usize) -> Arc<Servers> {
+    let builder = Servers::builder(kind)
+        .replicas(replicas)
+        .node_timeout(NODE_TIMEOUT)
+        .line(STEADY);
+    Arc::new(blocking(move || builder.start().unwrap()).await)
+}
+
+/// From now on, replicas replace a primary that is silent for 2 s.
+pub(crate) fn let_replicas_take_over(servers: &Servers) {
+    for node in servers.nodes() {
+        node.call(&["CONFIG", "SET", "cluster-replica-no-failover", "no"])
+            .unwrap();
+    }
 }
 
 /// Keys of a cluster that all tests share.
 pub(crate) async fn keys_of(kind: ServerKind) -> KeySpace {
     blocking(move || shared_cluster(kind)).await
+}
+
+/// Changes a cluster once all nodes agree about it, as after an earlier change: one that had not heard of that would begin the next
+/// one wrongly.
+pub(crate) async fn change_agreed<T: Send + 'static>(
+    servers: &Arc<Servers>,
+    work: impl FnOnce(&Servers) -> T + Send + 'static,
+) -> T {
+    change(servers, move |servers| {
+        servers.wait_until_agreed().unwrap();
+        work(servers)
+    })
+    .await
 }
 
 /// Changes a cluster, which takes a while.
@@ -122,6 +158,36 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
         }
     };
     soon(what, wait).await;
+}
+
+/// Waits until a condition holds, where a thread may be blocked.
+pub(crate) fn until_blocking(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + LONG;
+    while !holds() {
+        assert!(Instant::now() < end, "it hangs: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Waits until the node of a key has a client that is blocked.
+pub(crate) async fn until_blocked(servers: &Arc<Servers>, key: &'static str) {
+    until_so_many_are_blocked(servers, key, 1).await;
+}
+
+pub(crate) async fn until_so_many_are_blocked(
+    servers: &Arc<Servers>,
+    key: &'static str,
+    count: usize,
+) {
+    let expected = format!("blocked_clients:{count}");
+    change(servers, move |servers| {
+        until_blocking("clients are blocked", || {
+            let owner = servers.owner_of(slot(key)).unwrap();
+            let info = owner.call(&["INFO", "clients"]).unwrap();
+            info.lines().any(|line| line == expected)
+        });
+    })
+    .await;
 }
 
 /// The confirmation of a subscription command.

@@ -32,7 +32,8 @@ async fn own_tls(
     let tls = authority.node(&["127.0.0.1"]).unwrap();
     let builder = Servers::builder(ServerKind::Redis8_10)
         .replicas(1)
-        .node_timeout(Duration::from_secs(2));
+        .node_timeout(NODE_TIMEOUT)
+        .line(STEADY);
     let builder = turn_on(builder, tls);
     Some(Arc::new(blocking(move || builder.start().unwrap()).await))
 }
@@ -136,7 +137,7 @@ async fn nodes_behind_tls_proxies_are_reached_by_a_map_of_addresses() {
     let authority = Authority::new("cluster").unwrap();
     let identity = authority.server(&["127.0.0.1"]).unwrap();
     for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
-        let servers = start(kind, 1).await;
+        let servers = start_steady(kind, 1).await;
         let mut proxies = HashMap::new();
         for address in servers.addrs() {
             let settings = TlsServer::new(identity.clone());

@@ -316,11 +316,11 @@ async fn count(cluster: Cluster, progress: Progress) -> Tally {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn transactions_are_whole_while_their_slot_moves_and_its_primary_changes() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
-        let servers = start(kind, 1).await;
+        let servers = start_steady(kind, 1).await;
         let cluster = open(&servers).await;
         let load = Load::start(16, |_, progress| count(cluster.clone(), progress));
         for round in 0..12 {
-            change(&servers, move |servers| match round % 4 {
+            change_agreed(&servers, move |servers| match round % 4 {
                 3 => servers.fail_over(slot("t")).unwrap(),
                 _ => servers.move_slot_elsewhere(slot("t")).unwrap(),
             })

@@ -261,7 +261,7 @@ async fn keys_of_two_slots_are_refused_and_a_key_elsewhere_is_an_error() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn counts_are_right_while_the_slot_moves_and_its_primary_changes() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
-        let servers = start(kind, 1).await;
+        let servers = start_steady(kind, 1).await;
         let cluster = open(&servers).await;
         let load = Load::start(3, |_, progress| {
             let cluster = cluster.clone();
@@ -275,7 +275,7 @@ async fn counts_are_right_while_the_slot_moves_and_its_primary_changes() {
             }
         });
         for round in 0..8 {
-            change(&servers, move |servers| match round % 4 {
+            change_agreed(&servers, move |servers| match round % 4 {
                 3 => servers.fail_over(slot("t")).unwrap(),
                 _ => servers.move_slot_elsewhere(slot("t")).unwrap(),
             })

@@ -2,7 +2,7 @@
 
 use std::future::IntoFuture;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use typedis_core::{Config, ConnectionEvent, ErrorKind, Phase, Pool, Run, raw};
 use typedis_testkit::proxy::Proxy;
@@ -182,21 +182,22 @@ async fn a_pool_opens_lanes_under_load_and_closes_them_again() {
 async fn idle_leases_are_closed() {
     let server = Server::start(ServerKind::Valkey9).unwrap();
     let proxy = Proxy::start(server.addr()).await.unwrap();
-    let config = at(proxy.addr())
-        .lanes(1)
-        .idle_timeout(Duration::from_millis(300));
+    let idle = Duration::from_millis(300);
+    let config = at(proxy.addr()).lanes(1).idle_timeout(idle);
     let pool = Pool::open(config).await.unwrap();
     let leases = [
         pool.exclusive().await.unwrap(),
         pool.exclusive().await.unwrap(),
     ];
     assert_eq!(proxy.accepted(), 3);
+    let start = Instant::now();
     drop(leases);
-    // One that is idle is lent again.
+    // One that is idle is lent again, unless a busy machine has let both be idle for too long.
     say(&pool.exclusive().await.unwrap(), &["PING"])
         .await
         .unwrap();
-    assert_eq!(proxy.accepted(), 3);
+    let is_late = start.elapsed() >= idle;
+    assert!(proxy.accepted() == 3 || is_late, "{}", proxy.accepted());
     within(proxy.wait_for_open(1, LONG)).await.unwrap();
     assert_eq!(
         say(&pool.exclusive().await.unwrap(), &["PING"])

@@ -181,37 +181,52 @@ fn part_of(call: usize) -> f64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_line_that_went_dead_is_replaced_over_each_transport() {
-    for_each_transport(async |mut way: Way| {
-        way.config = way.config.liveness(Duration::from_secs(1));
-        let conn = way.connect().await;
-        assert_eq!(incr(&conn, "n").await.unwrap(), 1);
-        for to_client in [false, true] {
-            let before = way.proxy.accepted();
-            let lane = match to_client {
-                true => way.proxy.to_client(),
-                false => way.proxy.to_server(),
-            };
-            lane.black_hole();
-            let call = tokio::spawn({
-                let conn = conn.clone();
-                async move { incr(&conn, "n").await }
-            });
-            let error = within(call).await.unwrap().unwrap_err();
-            assert_eq!(error.phase(), Phase::MaybeApplied, "{}: {error}", way.name);
-            // What was swallowed never comes: only new connections go through again.
-            way.proxy.refuse(true);
-            way.proxy.cut_all(Cut::Reset);
-            way.proxy.wait_for_open(0, LONG).await.unwrap();
-            way.proxy.heal();
-            way.proxy.refuse(false);
-            within(echo(&conn, "again")).await.unwrap();
-            assert!(way.proxy.accepted() > before, "{}", way.name);
+    for_each_transport(async |way: Way| {
+        // A busy machine may let a line that lives be silent for longer than the first of these; a mistake shows with each.
+        for seconds in [1, 4, 16] {
+            if let Some(there) = replaces_dead_lines(&way, seconds).await {
+                println!("{}: 3 calls, 1 done, 2 unsure, {there} there", way.name);
+                assert!((1..=3).contains(&there), "{}: {there}", way.name);
+                return;
+            }
         }
-        let there = way.count("n");
-        println!("{}: 3 calls, 1 done, 2 unsure, {there} there", way.name);
-        assert!((1..=3).contains(&there), "{}: {there}", way.name);
+        panic!("{}: a line that went dead was not replaced", way.name);
     })
     .await;
+}
+
+/// Makes a call, and one more into each half of a line that went dead. Gives the value of their counter then, or nothing if a call did not
+/// end as it must when no other line is given up.
+async fn replaces_dead_lines(way: &Way, seconds: u64) -> Option<i64> {
+    let key = format!("n{seconds}");
+    let config = way.config.clone().liveness(Duration::from_secs(seconds));
+    let conn = Connection::open(config.command_timeout(LONG / 2)).await;
+    let conn = conn.unwrap();
+    if incr(&conn, &key).await.ok() != Some(1) {
+        return None;
+    }
+    for to_client in [false, true] {
+        let before = way.proxy.accepted();
+        let lane = match to_client {
+            true => way.proxy.to_client(),
+            false => way.proxy.to_server(),
+        };
+        lane.black_hole();
+        let error = within(incr(&conn, &key)).await.unwrap_err();
+        // What was swallowed never comes: only new connections go through again.
+        way.proxy.refuse(true);
+        way.proxy.cut_all(Cut::Reset);
+        way.proxy.wait_for_open(0, LONG).await.unwrap();
+        way.proxy.heal();
+        way.proxy.refuse(false);
+        if error.phase() != Phase::MaybeApplied {
+            println!("{}: {error}", way.name);
+            return None;
+        }
+        within(echo(&conn, "again")).await.unwrap();
+        assert!(way.proxy.accepted() > before, "{}", way.name);
+    }
+    Some(way.count(&key))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

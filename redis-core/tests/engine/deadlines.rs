@@ -241,6 +241,7 @@ async fn a_blocking_command_gets_the_servers_timeout_on_top() {
     let longer = Duration::from_millis(2_500);
     let config = on(&db()).command_timeout(usual);
     let pool = Pool::open(config).await.unwrap();
+    drop((lease(&pool).await, lease(&pool).await));
     let pop = raw("BLPOP").key("k").arg(2.5).blocks_for(longer);
     let read = raw("XREAD BLOCK")
         .arg(2_500)
@@ -274,6 +275,8 @@ async fn a_command_that_blocks_for_ever_has_no_deadline() {
     let pool = Pool::open(on(&db()).command_timeout(Duration::from_millis(400)))
         .await
         .unwrap();
+    // Nothing has to be connected within that time.
+    drop((lease(&pool).await, lease(&pool).await));
     let waiting = pool.clone();
     let pop = raw("BLPOP").key("k").arg(0).blocks_for(Timeout::FOREVER);
     let pop = pop.reply::<(String, i64)>();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use typedis_core::{Backoff, Connection, ErrorKind, Exclusive, Phase, Pool, Protocol, Run, raw};
@@ -119,6 +119,7 @@ async fn connections_that_are_lost_at_once_back_off_too() {
     let conn = connect(config).await;
     let call = conn.run(raw("INCR").key("n").reply::<i64>());
     let _ = call.deadline(Duration::from_millis(500)).await;
+    until("it tries again", || fake.connections() >= 2).await;
     let connections = fake.connections();
     assert!((2..=10).contains(&connections), "{connections} connections");
 }
@@ -233,14 +234,14 @@ async fn readonly_in_a_pipeline_or_transaction_counts_too() {
 async fn a_server_that_stays_readonly_is_not_stormed() {
     let fake = Fake::start(demoted(usize::MAX)).await.unwrap();
     let conn = connect(at(fake.addr()).protocol(Protocol::Resp2)).await;
+    let start = Instant::now();
     for _ in 0..200 {
         assert!(conn.run(incr("n")).await.is_err());
     }
-    assert!(
-        fake.connections() <= 3,
-        "{} connections",
-        fake.connections()
-    );
+    // On a busy machine, more than one while may pass.
+    let most = 3 + start.elapsed().as_secs() as usize;
+    let connections = fake.connections();
+    assert!(connections <= most, "{connections} connections");
 }
 
 #[tokio::test]

@@ -73,19 +73,19 @@ async fn keyspace_events_say_what_happened_to_which_key() {
                     // Only `KEAn` tells of new keys.
                     if name != "new" {
                         assert_eq!(
-                            within(5, all.next()).await.unwrap().unwrap(),
+                            within(20, all.next()).await.unwrap().unwrap(),
                             event(database, name, key)
                         );
                     }
                 }
                 assert_eq!(
-                    within(5, users.next()).await.unwrap().unwrap(),
+                    within(20, users.next()).await.unwrap().unwrap(),
                     event(database, "set", "user:1")
                 );
             }
             for key in ["user:1", "other"] {
                 assert_eq!(
-                    within(5, deleted.next()).await.unwrap().unwrap(),
+                    within(20, deleted.next()).await.unwrap().unwrap(),
                     event(3, "del", key)
                 );
             }
@@ -107,10 +107,10 @@ async fn a_server_that_tells_no_keyspace_events_after_a_gap_is_named_once_and_th
         for (flags, is_told) in [("", true), ("", false), ("KEA", false), ("", true)] {
             configure(&asker, flags).await;
             run(&asker, "CLIENT KILL", &["TYPE", "pubsub"]).await;
-            let gap = within(5, events.next()).await.unwrap().unwrap();
+            let gap = within(20, events.next()).await.unwrap().unwrap();
             assert_eq!(gap, Event::Resubscribed);
             if is_told {
-                let error = within(5, events.next()).await.unwrap().unwrap_err();
+                let error = within(20, events.next()).await.unwrap().unwrap_err();
                 assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
                 let address = server.addr().to_string();
                 assert!(error.to_string().contains(&address), "{error}");
@@ -120,7 +120,7 @@ async fn a_server_that_tells_no_keyspace_events_after_a_gap_is_named_once_and_th
                 configure(&conn, "KEA").await;
                 run(&conn, "SET", &["key", "x"]).await;
             };
-            let (next, ()) = tokio::join!(within(5, events.next()), written);
+            let (next, ()) = tokio::join!(within(20, events.next()), written);
             let event = next.unwrap().unwrap().into_message().unwrap();
             assert_eq!(event.key_text(), "key", "{flags:?}");
         }
@@ -147,21 +147,21 @@ async fn keyspace_events_that_are_not_read_are_bounded_as_messages_are() {
         }
         let key = |event: Event<KeyspaceEvent>| event.into_message().unwrap().key;
         for expected in ["a", "b", "c"] {
-            let event = within(5, ample.next()).await.unwrap().unwrap();
+            let event = within(20, ample.next()).await.unwrap().unwrap();
             assert_eq!(key(event), expected);
         }
         for expected in ["a", "b"] {
-            let event = within(5, closes.next()).await.unwrap().unwrap();
+            let event = within(20, closes.next()).await.unwrap().unwrap();
             assert_eq!(key(event), expected);
         }
-        let error = within(5, closes.next()).await.unwrap().unwrap_err();
+        let error = within(20, closes.next()).await.unwrap().unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::TooSlow), "{error}");
-        assert!(within(5, closes.next()).await.is_none());
+        assert!(within(20, closes.next()).await.is_none());
 
-        let first = within(5, drops.next()).await.unwrap().unwrap();
+        let first = within(20, drops.next()).await.unwrap().unwrap();
         assert_eq!(first, Event::Lagged(1));
         for expected in ["b", "c"] {
-            let event = within(5, drops.next()).await.unwrap().unwrap();
+            let event = within(20, drops.next()).await.unwrap().unwrap();
             assert_eq!(key(event), expected);
         }
     }
@@ -184,8 +184,8 @@ async fn monitor_goes_on_behind_half_a_push() {
     })
     .await
     .unwrap();
-    let mut monitor = within(5, Monitor::open(fake.url())).await.unwrap();
-    let entry = within(5, monitor.next()).await.unwrap().unwrap();
+    let mut monitor = within(20, Monitor::open(fake.url())).await.unwrap();
+    let entry = within(20, monitor.next()).await.unwrap().unwrap();
     assert_eq!(entry.words, ["get", "k"]);
 }
 
@@ -195,7 +195,7 @@ async fn monitor_is_sent_over_a_transport_that_gathers_bytes() {
     let address = shared(ServerKind::Valkey9).addr();
     let config = Config::tcp("x", 1)
         .transport(move |_| async move { Ok(BufStream::new(TcpStream::connect(address).await?)) });
-    within(5, Monitor::open(config)).await.unwrap();
+    within(20, Monitor::open(config)).await.unwrap();
 }
 
 #[tokio::test]
@@ -212,7 +212,7 @@ async fn monitor_shows_every_command() {
             run(&conn, "SET", &["k", &long]).await;
             let mut seen = Vec::new();
             while seen.len() < 2 {
-                let entry = within(5, monitor.next()).await.unwrap().unwrap();
+                let entry = within(20, monitor.next()).await.unwrap().unwrap();
                 if entry.command() == "SET" {
                     assert_eq!(entry.database, 2);
                     assert!(entry.client.starts_with("127.0.0.1:"), "{}", entry.client);
@@ -226,7 +226,7 @@ async fn monitor_shows_every_command() {
         let conn = Connection::open(server.url()).await.unwrap();
         let mut monitor = conn.monitor().await.unwrap();
         server.kill().unwrap();
-        assert!(within(5, monitor.next()).await.unwrap().is_err());
+        assert!(within(20, monitor.next()).await.unwrap().is_err());
         assert!(monitor.next().await.is_none());
     }
 }
@@ -251,13 +251,13 @@ async fn invalidations_are_pushed() {
             .await
             .unwrap();
         run(&other, "SET", &["k", "v"]).await;
-        let first = within(5, invalidations.next()).await.unwrap().unwrap();
+        let first = within(20, invalidations.next()).await.unwrap().unwrap();
         assert_eq!(first, Invalidation::Keys(vec!["k".into()]));
         run(&other, "FLUSHALL", &[]).await;
-        let second = within(5, invalidations.next()).await.unwrap().unwrap();
+        let second = within(20, invalidations.next()).await.unwrap().unwrap();
         assert_eq!(second, Invalidation::All);
         drop(exclusive);
-        assert!(within(5, invalidations.next()).await.is_none());
+        assert!(within(20, invalidations.next()).await.is_none());
     }
 }
 
@@ -307,9 +307,9 @@ async fn keyspace_events_say_which_fields_they_concern() {
             both.clone(),
             deleted.clone(),
         ] {
-            assert_eq!(within(5, all.next()).await.unwrap().unwrap(), expected);
+            assert_eq!(within(20, all.next()).await.unwrap().unwrap(), expected);
         }
-        assert_eq!(within(5, users.next()).await.unwrap().unwrap(), both);
-        assert_eq!(within(5, name.next()).await.unwrap().unwrap(), deleted);
+        assert_eq!(within(20, users.next()).await.unwrap().unwrap(), both);
+        assert_eq!(within(20, name.next()).await.unwrap().unwrap(), deleted);
     }
 }

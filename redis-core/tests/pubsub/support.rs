@@ -69,7 +69,7 @@ pub(crate) async fn eventually<T: PartialEq + std::fmt::Debug>(
             return;
         }
         assert!(
-            start.elapsed() < Duration::from_secs(10),
+            start.elapsed() < Duration::from_secs(20),
             "still {answer:?} rather than {expected:?}"
         );
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -4,12 +4,12 @@
 use std::time::{Duration, Instant};
 
 use typedis_core::{
-    Channel, Config, Connection, Error, ErrorKind, Exclusive, Phase, Pool, Protocol, Run,
-    Subscriber, Timeout, raw,
+    Config, Connection, Error, ErrorKind, Exclusive, Phase, Pool, Protocol, Run, Subscriber,
+    Timeout, raw,
 };
 use typedis_testkit::SentinelService;
 
-use crate::support::{config, node, until, within};
+use crate::support::{Switch, config, fail_over, node, until, within};
 
 const MINUTES: Duration = Duration::from_secs(600);
 
@@ -20,37 +20,6 @@ fn patient(service: &SentinelService) -> Config {
         .liveness(MINUTES)
         .connect_timeout(MINUTES)
         .command_timeout(MINUTES)
-}
-
-/// When the Sentinels say that the replica is the primary now.
-struct Switch(Vec<Channel>);
-
-impl Switch {
-    async fn watch(service: &SentinelService) -> Self {
-        let mut channels = Vec::new();
-        for sentinel in &service.sentinels {
-            let conn = Connection::open(sentinel.url()).await.unwrap();
-            let [channel] = conn.subscribe(["+switch-master"]).await.unwrap();
-            channels.push(channel);
-        }
-        Self(channels)
-    }
-
-    /// Waits until the first of them says so.
-    async fn seen(&mut self) -> Instant {
-        let [one, two, three] = &mut self.0[..] else {
-            panic!("there are three Sentinels")
-        };
-        within(async {
-            tokio::select! {
-                _ = one.next() => {}
-                _ = two.next() => {}
-                _ = three.next() => {}
-            }
-        })
-        .await;
-        Instant::now()
-    }
 }
 
 fn report(what: &str, switch: Instant) {
@@ -86,7 +55,7 @@ async fn a_shared_connection_goes_on_at_the_new_primary() {
     let mut switch = Switch::watch(&service).await;
     let conn = Connection::open(patient(&service)).await.unwrap();
     id(&conn).await;
-    service.primary.pause().unwrap();
+    service.pause_primary().unwrap();
     let read = tokio::spawn({
         let conn = conn.clone();
         async move { node(&conn).await }
@@ -138,7 +107,7 @@ async fn reads_that_are_owed_do_not_keep_a_connection_at_the_old_primary() {
     let mut switch = Switch::watch(&service).await;
     let conn = Connection::open(patient(&service)).await.unwrap();
     id(&conn).await;
-    service.primary.pause().unwrap();
+    service.pause_primary().unwrap();
     let reads = (0..20).map(|_| {
         let conn = conn.clone();
         tokio::spawn(async move { node(&conn).await })
@@ -176,7 +145,7 @@ async fn leases_leave_whatever_is_owed_on_them() {
         }
     });
     blocked(&direct, "1").await;
-    service.primary.pause().unwrap();
+    service.pause_primary().unwrap();
     let owed = raw("INCR").key("n").reply::<i64>();
     let owed = tokio::spawn(async move { own.run(owed).await });
     let switched = switch.seen().await;
@@ -210,7 +179,7 @@ async fn subscriptions_go_on_at_the_new_primary() {
         let [mut news] = pool.subscribe(["news"]).await.unwrap();
         let mut all: Subscriber = pool.subscriber().open();
         all.psubscribe(["n*"]).await.unwrap();
-        service.primary.pause().unwrap();
+        service.pause_primary().unwrap();
         let switched = switch.seen().await;
         let direct = Connection::open(service.replica.url()).await.unwrap();
         until(async || {
@@ -231,7 +200,7 @@ async fn what_connects_to_a_primary_that_hangs_turns_to_the_new_one() {
     let service = SentinelService::start().unwrap();
     let mut switch = Switch::watch(&service).await;
     let pool = Pool::open(patient(&service)).await.unwrap();
-    service.primary.pause().unwrap();
+    service.pause_primary().unwrap();
     // The kernel accepts it, and nothing answers.
     let lease = tokio::spawn({
         let pool = pool.clone();
@@ -255,7 +224,7 @@ async fn a_pause_between_attempts_ends_with_the_switch() {
         .await
         .unwrap();
     id(&conn).await;
-    service.primary.kill().unwrap();
+    service.kill_primary().unwrap();
     let switched = switch.seen().await;
     assert_eq!(within(node(&conn)).await.unwrap().0, service.replica.port());
     report("a connection that paused", switched);
@@ -288,7 +257,7 @@ async fn a_watch_is_begun_again_at_the_new_primary() {
         }
     });
     within(begun.notified()).await;
-    service.primary.pause().unwrap();
+    service.pause_primary().unwrap();
     let switched = switch.seen().await;
     go_on.notify_one();
     // The second attempt waits for its turn as well.
@@ -327,11 +296,7 @@ async fn a_failover_that_was_asked_for_is_followed_at_once_by_what_blocks() {
         }
     });
     blocked(&direct, "1").await;
-    let sentinel = Connection::open(service.sentinels[0].url()).await.unwrap();
-    let _: String = sentinel
-        .run(raw("SENTINEL FAILOVER").arg("shop").reply())
-        .await
-        .unwrap();
+    fail_over(&service.sentinels[0]).await;
     let switched = switch.seen().await;
     let promoted = Connection::open(service.replica.url()).await.unwrap();
     blocked(&promoted, "1").await;

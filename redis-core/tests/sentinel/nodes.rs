@@ -190,11 +190,14 @@ async fn a_replica_that_refuses_for_good_gives_way_to_another() {
     .unwrap();
     let sentinel = naming_replicas([denying.addr().port(), good.addr().port()]).await;
     let config = by("shop", &[sentinel.addr()]).role(ServiceRole::Replica);
-    while denying.connections() < 3 {
-        let conn = within(Connection::open(&config)).await.unwrap();
-        let pong: String = within(conn.run(raw("PING").reply())).await.unwrap();
-        assert_eq!(pong, "PONG");
-    }
+    within(async {
+        while denying.connections() < 3 {
+            let conn = Connection::open(&config).await.unwrap();
+            let pong: String = conn.run(raw("PING").reply()).await.unwrap();
+            assert_eq!(pong, "PONG");
+        }
+    })
+    .await;
     let sentinel = naming_replicas([denying.addr().port(); 2]).await;
     let config = by("shop", &[sentinel.addr()]).role(ServiceRole::Replica);
     let error = within(Connection::open(config)).await.unwrap_err();

@@ -4,16 +4,16 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use typedis_core::{Backoff, Config, Result, Run, raw};
-use typedis_testkit::SentinelService;
+use typedis_core::{Backoff, Channel, Config, Connection, Result, Run, raw};
 use typedis_testkit::fake::Fake;
 use typedis_testkit::resp::Resp;
 use typedis_testkit::sentinel_service::SERVICE;
+use typedis_testkit::{SentinelService, Server};
 
-/// Longer than anything here takes, on a busy machine too.
-pub(crate) const LONG: Duration = Duration::from_secs(40);
+/// Longer than anything here takes, on a busy machine too: a Sentinel that stood still for two seconds does nothing for half a minute.
+pub(crate) const LONG: Duration = Duration::from_secs(120);
 
 /// The service, by these of the Sentinels.
 pub(crate) fn config(service: &SentinelService, sentinels: &[usize]) -> Config {
@@ -31,6 +31,47 @@ pub(crate) fn quick(config: Config) -> Config {
         })
         .connect_timeout(Duration::from_secs(3))
         .command_timeout(LONG)
+}
+
+/// When the Sentinels say that the replica is the primary now.
+pub(crate) struct Switch(Vec<Channel>);
+
+impl Switch {
+    pub(crate) async fn watch(service: &SentinelService) -> Self {
+        let mut channels = Vec::new();
+        for sentinel in &service.sentinels {
+            let conn = Connection::open(sentinel.url()).await.unwrap();
+            let [channel] = conn.subscribe(["+switch-master"]).await.unwrap();
+            channels.push(channel);
+        }
+        Self(channels)
+    }
+
+    /// Waits until the first of them says so.
+    pub(crate) async fn seen(&mut self) -> Instant {
+        let [one, two, three] = &mut self.0[..] else {
+            panic!("there are three Sentinels")
+        };
+        within(async {
+            tokio::select! {
+                _ = one.next() => {}
+                _ = two.next() => {}
+                _ = three.next() => {}
+            }
+        })
+        .await;
+        Instant::now()
+    }
+}
+
+/// Has a Sentinel fail over. It refuses while the replica is not in order, or another failover is not over.
+pub(crate) async fn fail_over(sentinel: &Server) {
+    let sentinel = Connection::open(sentinel.url()).await.unwrap();
+    until(async || {
+        let fail_over = raw("SENTINEL FAILOVER").arg(SERVICE).reply::<String>();
+        sentinel.run(fail_over).await.is_ok()
+    })
+    .await;
 }
 
 /// What a scripted Sentinel says of the service `shop`.

@@ -187,8 +187,9 @@ impl Cluster {
 
     /// Waits until all nodes that run agree about the cluster, and every slot is served.
     ///
-    /// They must agree on the owners of slots, the replicas of each primary and the nodes that clients are told
-    /// about, and no node may be failing.
+    /// They must agree on the owners of slots, the replicas of each primary, the nodes that clients are told about, and the newest
+    /// epoch, and no node may be failing. A node that has not heard of the newest epoch takes its own for it, and the others do not
+    /// believe what it says with that.
     ///
     /// # Errors
     ///
@@ -204,7 +205,7 @@ impl Cluster {
             .into_iter()
             .filter(|node| node.server().is_running())
             .collect();
-        let mut pictures = BTreeSet::new();
+        let (mut pictures, mut epochs) = (BTreeSet::new(), BTreeSet::new());
         for node in &nodes {
             let state = node.cluster_info("cluster_state")?;
             if state != "ok" {
@@ -215,9 +216,13 @@ impl Cluster {
                 return Ok(Some(format!("{} sees that {strange}", node.addr())));
             }
             pictures.insert(picture(node)?);
+            epochs.insert(node.cluster_info("cluster_current_epoch")?);
         }
-        Ok((pictures.len() > 1)
-            .then(|| format!("there are {} pictures: {pictures:?}", pictures.len())))
+        if pictures.len() > 1 {
+            let count = pictures.len();
+            return Ok(Some(format!("there are {count} pictures: {pictures:?}")));
+        }
+        Ok((epochs.len() > 1).then(|| format!("the newest epoch is one of {epochs:?}")))
     }
 }
 

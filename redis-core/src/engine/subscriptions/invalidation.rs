@@ -189,10 +189,12 @@ mod tests {
         let mut events = conn.events();
         echo_three_times(&conn).await;
         // The scripted server hangs up, and accepts the next socket.
-        while !matches!(
-            events.next().await,
-            Some(crate::ConnectionEvent::Reconnecting { .. })
-        ) {}
+        let is_back = |event: Option<crate::ConnectionEvent>| {
+            matches!(event, Some(crate::ConnectionEvent::Reconnecting { .. }))
+        };
+        let reconnecting = async { while !is_back(events.next().await) {} };
+        let limit = std::time::Duration::from_secs(60);
+        tokio::time::timeout(limit, reconnecting).await.unwrap();
         let heard = listener.heard.lock().unwrap().clone();
         assert_eq!(heard.first(), Some(&("lost".to_owned(), 3)));
     }

@@ -85,18 +85,25 @@ async fn a_command_that_never_passes_ends_with_its_refusal_at_the_deadline() {
     .await
     .unwrap();
     let cluster = connect_with_long_pauses(&fake).await;
-    let down = cluster
-        .pipeline()
-        .run(incr("k0"))
-        .attempt()
-        .run(incr(KEY))
-        .attempt()
-        .deadline(Duration::from_secs(1));
-    let (well, down) = soon("a pipeline", down).await.unwrap();
     assert_ne!(node_of("k0"), 2);
-    assert_eq!(well.unwrap(), 1);
-    was_refused_to_the_end(&down.unwrap_err(), "CLUSTERDOWN");
-    assert!(fake.count(2, "INCR") > 1);
+    // On a busy machine there may be no second attempt before the deadline.
+    for _ in 0..5 {
+        let before = fake.count(2, "INCR");
+        let down = cluster
+            .pipeline()
+            .run(incr("k0"))
+            .attempt()
+            .run(incr(KEY))
+            .attempt()
+            .deadline(Duration::from_secs(1));
+        let (well, down) = soon("a pipeline", down).await.unwrap();
+        assert_eq!(well.unwrap(), 1);
+        was_refused_to_the_end(&down.unwrap_err(), "CLUSTERDOWN");
+        if fake.count(2, "INCR") > before + 1 {
+            return;
+        }
+    }
+    panic!("it was tried once only");
 }
 
 #[tokio::test]
