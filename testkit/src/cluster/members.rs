@@ -189,6 +189,23 @@ impl Cluster {
         self.wait_until_agreed()
     }
 
+    /// Changes, for the nodes that run, after how long a silent node is suspected. Nodes that are started later, or again, have the time
+    /// of [`ClusterBuilder::node_timeout`](super::ClusterBuilder::node_timeout).
+    ///
+    /// A node that stands still for longer, as on a busy machine, makes the cluster refuse commands, or loses its slots to its replica. But a long
+    /// time makes nodes learn from each other more slowly, so a cluster starts with a short one.
+    ///
+    /// # Errors
+    ///
+    /// If a node refuses.
+    pub fn set_node_timeout(&self, timeout: Duration) -> Result<()> {
+        let millis = timeout.as_millis().to_string();
+        for node in self.running() {
+            node.call(&["CONFIG", "SET", "cluster-node-timeout", &millis])?;
+        }
+        Ok(())
+    }
+
     fn running(&self) -> Vec<Arc<Node>> {
         let running = |node: &Arc<Node>| node.server().is_running();
         self.nodes().into_iter().filter(running).collect()
