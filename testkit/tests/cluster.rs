@@ -145,6 +145,24 @@ fn nodes_fail_over_come_go_and_are_reset() {
     }
 }
 
+/// Some servers count the votes of the replica's first failover again, and take the second one back a moment later.
+#[test]
+fn a_replica_takes_over_twice_in_a_short_time() {
+    for kind in [ServerKind::Valkey9, ServerKind::Redis6, ServerKind::Redis8] {
+        let builder = Cluster::builder(kind).replicas(1);
+        let Some(cluster) = start(builder.node_timeout(Duration::from_secs(1))) else {
+            continue;
+        };
+        let one = cluster.owner_of(0).unwrap();
+        let other = cluster.replicas_of(&one).unwrap().pop().unwrap();
+        for node in [&other, &one, &other] {
+            node.take_over().unwrap();
+            cluster.wait_until_agreed().unwrap();
+            assert_eq!(cluster.owner_of(0).unwrap().id(), node.id(), "{kind}");
+        }
+    }
+}
+
 #[test]
 fn all_nodes_come_back_under_other_ports() {
     let cluster = Cluster::start(ServerKind::default()).unwrap();
