@@ -3,17 +3,27 @@
 //!
 //! `TYPEDIS_URL=redis://localhost cargo run --example job_queue`; `JOBS=100` ends it after 100 jobs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use typedis::prelude::*;
+use typedis::replies::EntryId;
 use typedis::{Job, Worker, WorkerEvent};
 
 #[derive(Debug, FromRedis, ToRedis)]
 struct Resize {
     image: String,
     width: u32,
+}
+
+/// Which jobs have ended. They are no mere counts, because a job is worked on twice if its worker stands still for so long that another one takes the job
+/// over.
+#[derive(Default)]
+struct Ended {
+    done: BTreeSet<EntryId>,
+    put_aside: BTreeSet<EntryId>,
 }
 
 #[tokio::main]
@@ -26,7 +36,7 @@ async fn main() -> typedis::Result<()> {
     let pool = typedis::pool(&url).await?;
     pool.del(["resize", "resize:dead"]).await?;
 
-    let (progress, stop) = watch::channel(0);
+    let (progress, stop) = watch::channel(Ended::default());
     let progress = Arc::new(progress);
     let workers: Vec<_> = (1..=3)
         .map(|number| {
@@ -46,41 +56,44 @@ async fn main() -> typedis::Result<()> {
         pool.xadd("resize", "*", job).await?;
     }
 
-    let mut done = 0;
     for worker in workers {
-        done += worker.await.map_err(typedis::Error::custom)??;
+        worker.await.map_err(typedis::Error::custom)??;
     }
+    let ended = progress.borrow();
     println!(
-        "{done} jobs are done, {} put aside",
-        pool.xlen("resize:dead").await?
+        "{} jobs are done, {} put aside",
+        ended.done.len(),
+        ended.put_aside.len()
     );
     Ok(())
 }
 
-/// Ready at Ctrl-C, or when this many jobs are done.
-async fn stopped(mut progress: watch::Receiver<u64>, jobs: u64) {
+/// Ready at Ctrl-C, or when this many jobs have ended.
+async fn stopped(mut progress: watch::Receiver<Ended>, jobs: u64) {
+    let all = |ended: &Ended| (ended.done.len() + ended.put_aside.len()) as u64 >= jobs;
     tokio::select! {
         _ = tokio::signal::ctrl_c() => println!("finishing what is in hand"),
-        _ = progress.wait_for(|done| *done >= jobs) => {}
+        _ = progress.wait_for(all) => {}
     }
 }
 
 async fn work(
     pool: Pool,
     number: u32,
-    progress: Arc<watch::Sender<u64>>,
+    progress: Arc<watch::Sender<Ended>>,
     stop: impl Future<Output = ()>,
-) -> typedis::Result<u64> {
-    let one_more = move || progress.send_modify(|done| *done += 1);
-    let tally = Worker::new(&pool, "resize", "resizers", format!("resizer-{number}"))
+) -> typedis::Result<()> {
+    Worker::new(&pool, "resize", "resizers", format!("resizer-{number}"))
         .claim_after(Duration::from_millis(200))
         .dead_letter("resize:dead", 3)
         .on_event({
-            let one_more = one_more.clone();
+            let progress = progress.clone();
             move |event| match event {
                 WorkerEvent::Buried { id, .. } => {
                     println!("{id} was put aside");
-                    one_more();
+                    progress.send_modify(|ended| {
+                        ended.put_aside.insert(*id);
+                    });
                 }
                 WorkerEvent::Failed {
                     id,
@@ -93,12 +106,14 @@ async fn work(
         .run_until(stop, |job: Job<Resize>| {
             let outcome = resize(&job.fields);
             if outcome.is_ok() {
-                one_more();
+                progress.send_modify(|ended| {
+                    ended.done.insert(job.id);
+                });
             }
             async move { outcome }
         })
         .await?;
-    Ok(tally.done)
+    Ok(())
 }
 
 fn resize(job: &Resize) -> Result<(), String> {

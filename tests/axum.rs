@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use typedis::Config;
 use typedis::prelude::*;
 use typedis_testkit::fake::Fake;
 use typedis_testkit::proxy::Proxy;
@@ -18,6 +19,9 @@ use typedis_testkit::{Database, ServerKind, database};
 #[path = "../examples/axum.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod service;
+
+/// Longer than anything here takes, on a busy machine too.
+const LONG: Duration = Duration::from_secs(60);
 
 /// Starts the service on a free port.
 async fn serve(redis: &Connection) -> SocketAddr {
@@ -47,10 +51,28 @@ async fn request(to: SocketAddr, line: &str, body: &str) -> (u16, String) {
     (status.expect("a status comes first"), answer)
 }
 
+/// Sends a request until its status is another than 503: the service waits for its server for a second, which may be too short on a busy machine. The
+/// status, and whether one was a 503.
+async fn insist(to: SocketAddr, line: &str, body: &str) -> (u16, bool) {
+    let attempts = async {
+        let mut was_late = false;
+        loop {
+            match request(to, line, body).await.0 {
+                503 => was_late = true,
+                status => return (status, was_late),
+            }
+        }
+    };
+    let status = tokio::time::timeout(LONG, attempts).await;
+    status.expect("its server answers in the end")
+}
+
 #[tokio::test]
 async fn a_link_is_made_once_and_its_visits_are_counted() {
     let database = database(ServerKind::Valkey9);
-    let redis = service::connect(&database.url()).expect("the kit makes good URLs");
+    let config = Config::from_url(&database.url()).expect("the kit makes good URLs");
+    // What is sent twice would count twice, so each request has time.
+    let redis = typedis::connect_lazy(config.command_timeout(LONG)).expect("it is a good one");
     let service = serve(&redis).await;
 
     let url = "https://valkey.io/";
@@ -94,15 +116,9 @@ async fn a_service_starts_without_its_server_and_answers_503_until_it_is_there()
     assert_eq!(request(service, "GET /v", "").await.0, 503);
 
     proxy.refuse(false);
-    let ready = async {
-        while request(service, "GET /health/ready", "").await.0 != 204 {
-            tokio::task::yield_now().await;
-        }
-    };
-    let limit = Duration::from_secs(60);
-    let ready = tokio::time::timeout(limit, ready).await;
-    ready.expect("it connects again by itself");
-    assert_eq!(request(service, "GET /v", "").await.0, 404);
+    // It connects again by itself.
+    assert_eq!(insist(service, "GET /health/ready", "").await.0, 204);
+    assert_eq!(insist(service, "GET /v", "").await.0, 404);
     assert!(redis.close().await.is_clean());
     assert_eq!(request(service, "GET /v", "").await.0, 503);
 }
@@ -115,8 +131,8 @@ async fn a_server_that_does_not_answer_is_a_503_and_no_hang() {
         .expect("a port is free");
     let redis = service::connect(&behind(&proxy, &database)).expect("the kit makes good URLs");
     let service = serve(&redis).await;
-    assert_eq!(request(service, "GET /v", "").await.0, 404);
-    assert_eq!(request(service, "GET /health/ready", "").await.0, 204);
+    assert_eq!(insist(service, "GET /v", "").await.0, 404);
+    assert_eq!(insist(service, "GET /health/ready", "").await.0, 204);
 
     // Nothing comes back any more, and the connection stays open.
     proxy.to_client().hold();
@@ -124,13 +140,9 @@ async fn a_server_that_does_not_answer_is_a_503_and_no_hang() {
     assert_eq!(request(service, "GET /health/ready", "").await.0, 503);
     assert_eq!(request(service, "GET /health/live", "").await.0, 204);
     proxy.to_client().resume();
-    // The late reply is passed over, and the next one is the right one.
-    assert_eq!(
-        request(service, "PUT /links/v", "https://valkey.io/")
-            .await
-            .0,
-        201
-    );
+    // The late reply is passed over, and the next one is the right one. What was answered with 503 may have been done.
+    let (status, was_late) = insist(service, "PUT /links/v", "https://valkey.io/").await;
+    assert!(status == 201 || was_late && status == 409, "{status}");
 }
 
 #[tokio::test]

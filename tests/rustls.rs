@@ -5,8 +5,10 @@
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 use tokio_rustls::TlsAcceptor;
@@ -56,26 +58,45 @@ async fn terminate(acceptor: TlsAcceptor, server: SocketAddr) -> u16 {
     port
 }
 
+/// Longer than the example takes, also if it has to be built on a busy machine.
+const LONG: Duration = Duration::from_secs(10 * 60);
+
 /// Runs the example; whether it succeeded, what it printed, and what it complained of.
 async fn run(port: u16, authority: &str) -> (bool, String, String) {
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
     let file = folder.join(format!("authority-{port}.pem"));
     std::fs::write(&file, authority).expect("it can be written");
-    let output = Command::new(env!("CARGO"))
+    let mut child = Command::new(env!("CARGO"))
         .args(["run", "--quiet", "--example", "rustls", "--"])
         .args(["localhost", &port.to_string()])
         .arg(&file)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
-        .output()
-        .await
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
         .expect("cargo runs");
+    let mut pipes = (child.stdout.take(), child.stderr.take());
+    let (Some(stdout), Some(stderr)) = (&mut pipes.0, &mut pipes.1) else {
+        panic!("both are piped")
+    };
+    let (mut printed, mut complaint) = (Vec::new(), Vec::new());
+    let end = async {
+        let read = tokio::try_join!(
+            stdout.read_to_end(&mut printed),
+            stderr.read_to_end(&mut complaint)
+        );
+        read.expect("it can be read");
+        child.wait().await.expect("it ends")
+    };
+    let end = tokio::time::timeout(LONG, end).await;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (
-        output.status.success(),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
+    let (printed, complaint) = (text(&printed), text(&complaint));
+    match end {
+        Ok(status) => (status.success(), printed, complaint),
+        Err(_) => panic!("it hangs after:\n{printed}\n{complaint}"),
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ mod a_real_server {
 }
 
 mod a_network_that_fails {
+    use std::time::Duration;
+
     use typedis::Phase;
     use typedis::prelude::*;
     use typedis_testkit::proxy::{Cut, Proxy};
@@ -35,9 +37,12 @@ mod a_network_that_fails {
         proxy.to_client().hold(); // commands arrive, replies do not come back
         let before = proxy.to_server().passed();
         let pending = redis.incr("n").send();
-        while proxy.to_server().passed() == before {
-            tokio::task::yield_now().await;
-        }
+        let sent = async {
+            while proxy.to_server().passed() == before {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), sent).await?;
         proxy.cut_all(Cut::Reset);
         let error = pending.await.expect_err("the reply is lost");
         assert_eq!(error.phase(), Phase::MaybeApplied);

@@ -15,7 +15,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// How long a reply may take.
-const REPLY_WITHIN: Duration = Duration::from_secs(10);
+const REPLY_WITHIN: Duration = Duration::from_secs(60);
 
 /// A blocking connection to a server.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl RawConnection {
     ///
     /// # Errors
     ///
-    /// If the connection fails, or the reply takes longer than 10 s.
+    /// If the connection fails, or the reply takes longer than a minute.
     pub fn frame(&mut self, words: &[&str]) -> io::Result<Vec<u8>> {
         self.reader.get_mut().write_all(&encode(words))?;
         self.read_frame()

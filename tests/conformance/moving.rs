@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use typedis::cluster::slot;
 use typedis::prelude::*;
@@ -83,6 +84,9 @@ fn is_read(case: &Case) -> bool {
     let info = (case.build)().info();
     info.readonly && !info.blocking && info.state.is_none() && !case.keys.is_empty()
 }
+
+/// Longer than the servers may take for what they are asked.
+const LONG: Duration = Duration::from_secs(120);
 
 /// Makes the reads, while the slot of all keys moves.
 struct Reader {
@@ -174,9 +178,10 @@ impl Reader {
         let keys = keys.iter().filter(|key| slot(key.as_str()) == slot(TAG));
         let keys: Vec<&String> = keys.collect();
         let there = ("127.0.0.1", self.to_port);
-        let moved = self.from.migrate_keys(there.0, there.1, 0, 5_000, keys);
-        moved.replace().await.unwrap();
-        self.from.wait(1, 5_000).await.unwrap();
+        let moved = self.from.migrate_keys(there.0, there.1, 0, 30_000, keys);
+        moved.replace().deadline(LONG).await.unwrap();
+        let told = self.from.wait(1, 60_000).deadline(LONG).await;
+        assert_eq!(told.unwrap(), 1, "the replica does not know");
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use typedis::{Config, Exclusive, Protocol};
 use typedis_testkit::raw::RawConnection;
@@ -302,17 +303,31 @@ fn node(builder: ServerBuilder, file: Option<&Path>) -> ServerBuilder {
 
 /// Asks until the reply contains a text.
 pub(crate) fn wait_for(server: &Server, words: &[&str], text: &str) {
-    let mut conn = server.connect().expect("the server lets us in");
-    let mut reply = String::new();
-    for _ in 0..800 {
-        let frame = conn.frame(words).expect("the server answers");
-        reply = String::from_utf8_lossy(&frame).into_owned();
-        if reply.contains(text) {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(25));
+    if let Err(reply) = says_within(server, words, text, Duration::from_secs(60)) {
+        panic!("{words:?} never says {text:?}, but {reply:?}");
     }
-    panic!("{words:?} never says {text:?}, but {reply:?}");
+}
+
+/// Asks until the reply contains a text, or this time is over; then gives the last reply.
+pub(crate) fn says_within(
+    server: &Server,
+    words: &[&str],
+    text: &str,
+    limit: Duration,
+) -> Result<(), String> {
+    let mut conn = server.connect().expect("the server lets us in");
+    let start = Instant::now();
+    loop {
+        let frame = conn.frame(words).expect("the server answers");
+        let reply = String::from_utf8_lossy(&frame).into_owned();
+        if reply.contains(text) {
+            return Ok(());
+        }
+        if start.elapsed() > limit {
+            return Err(reply);
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
 }
 
 /// A running server.

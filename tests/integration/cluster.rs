@@ -4,6 +4,8 @@ use typedis::prelude::*;
 use typedis::{AnyClient, ErrorKind, Job, Phase, Result, Script, Worker};
 use typedis_testkit::{Cluster as Servers, KeySpace, ServerKind, shared_cluster};
 
+use crate::support::soon;
+
 fn url(servers: &Servers) -> String {
     let addresses: Vec<String> = servers.addrs().iter().map(ToString::to_string).collect();
     format!("redis://{}", addresses.join(","))
@@ -184,7 +186,7 @@ async fn what_waits_does_so_on_the_node_of_its_keys() {
         let mut listening = cluster.listen::<u32>([&urgent, &jobs]);
         for number in 0..5 {
             cluster.rpush(&jobs, number).await.unwrap();
-            let (list, job) = listening.next().await.unwrap();
+            let (list, job) = soon(listening.next()).await.unwrap();
             assert_eq!((list.to_string(), job), (jobs.clone(), number));
         }
         let readings = tagged(&space, "readings");
@@ -194,7 +196,7 @@ async fn what_waits_does_so_on_the_node_of_its_keys() {
                 .xadd(&readings, "*", [("value", number)])
                 .await
                 .unwrap();
-            let (_, entry) = tail.next().await.unwrap();
+            let (_, entry) = soon(tail.next()).await.unwrap();
             assert_eq!(entry.fields, ("value".to_owned(), number));
         }
         let error = cluster
@@ -222,17 +224,15 @@ async fn a_worker_works_on_a_stream_of_a_cluster() {
     let mut over = Some(over);
     let mut left = 3;
     let worker = Worker::new(&cluster, &mails, "senders", "sender-1").dead_letter(&dead, 1);
-    let tally = worker
-        .run_until(ended, |job: Job<Mail>| {
-            left -= 1;
-            if left == 0 {
-                over.take().map(|over| over.send(()));
-            }
-            let is_known = job.fields.to != "nobody";
-            async move { is_known.then_some(()).ok_or("nobody is there") }
-        })
-        .await
-        .unwrap();
+    let work = worker.run_until(ended, |job: Job<Mail>| {
+        left -= 1;
+        if left == 0 {
+            over.take().map(|over| over.send(()));
+        }
+        let is_known = job.fields.to != "nobody";
+        async move { is_known.then_some(()).ok_or("nobody is there") }
+    });
+    let tally = soon(work).await.unwrap();
     assert_eq!((tally.done, tally.failed, tally.dead), (2, 1, 1));
     assert_eq!(cluster.xlen(&dead).await.unwrap(), 1);
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinHandle;
 use typedis::prelude::*;
-use typedis::{Config, ErrorKind, Job, Phase, Protocol, Result, Worker, WorkerEvent};
+use typedis::{Config, Error, ErrorKind, Job, Phase, Protocol, Result, Worker, WorkerEvent};
 use typedis_testkit::sentinel_service::SERVICE;
 use typedis_testkit::{SentinelService, Server, ServerKind};
 
 /// Longer than anything here takes, on a busy machine too.
-const LONG: Duration = Duration::from_secs(40);
+const LONG: Duration = Duration::from_secs(120);
 
 /// All bounds of time that a client has, so that the failover alone can explain that it goes on.
 const MINUTES: Duration = Duration::from_secs(600);
@@ -163,49 +164,82 @@ async fn what_blocks_goes_on_at_the_new_primary() -> Result<()> {
     Ok(())
 }
 
+/// Runs a test, each time on a server of its own, until it says that it has shown what it should. The bounds for silence are short here: a server that
+/// stands still for a moment, as on a busy machine, is taken for dead, which is no fault; then the test is run again.
+async fn on_a_server_that_goes_on(test: impl AsyncFn(&Server) -> Result<bool>) -> Result<()> {
+    within(async {
+        loop {
+            let server = Server::start(ServerKind::Valkey9).expect("it starts");
+            match test(&server).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => println!("once more"),
+                Err(error) if is_silent(&error) => println!("once more: {error}"),
+                Err(error) => return Err(error),
+            }
+        }
+    })
+    .await
+}
+
+/// Whether an error says that the connection was given up because nothing came.
+fn is_silent(error: &Error) -> bool {
+    let is_lost = matches!(error.kind(), ErrorKind::ConnectionLost(_));
+    is_lost && error.to_string().contains("no sign of life")
+}
+
+/// A pool that takes a server for dead which says nothing for this long.
+async fn hasty_pool(server: &Server, protocol: Protocol, liveness: Duration) -> Result<Pool> {
+    let config = Config::from_url(&server.url())?.protocol(protocol);
+    typedis::pool(config.liveness(liveness)).await
+}
+
 /// Without Sentinels it is the silence that tells.
 #[tokio::test]
 async fn a_server_that_hangs_while_it_holds_an_endless_wait_is_noticed() -> Result<()> {
     for protocol in BOTH {
-        let server = Server::start(ServerKind::Valkey9).expect("it starts");
-        let config = Config::from_url(&server.url())?.protocol(protocol);
-        let pool = typedis::pool(config.liveness(Duration::from_secs(1))).await?;
-        let popping = tokio::spawn({
-            let pool = pool.clone();
-            async move { pool.blpop::<u32>(["q"], 0).await }
-        });
-        blocked(&server, 1).await;
-        server.pause().expect("it runs");
-        let start = Instant::now();
-        let error = within(popping)
-            .await
-            .expect("no panic")
-            .expect_err("it is silent");
-        println!("noticed after {:.2?}", start.elapsed());
-        assert!(
-            matches!(error.kind(), ErrorKind::ConnectionLost(_)),
-            "{error}"
-        );
-        assert!(error.to_string().contains("no sign of life"), "{error}");
-        assert_eq!(error.phase(), Phase::MaybeApplied);
-        server.resume().expect("it runs");
-        pool.rpush("q", 7).await?;
-        assert_eq!(
-            within(pool.blpop::<u32>(["q"], 0)).await?,
-            Some(("q".into(), 7))
-        );
+        on_a_server_that_goes_on(async |server| is_noticed(server, protocol).await).await?;
     }
     Ok(())
+}
+
+async fn is_noticed(server: &Server, protocol: Protocol) -> Result<bool> {
+    let pool = hasty_pool(server, protocol, Duration::from_secs(1)).await?;
+    let mut popping = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.blpop::<u32>(["q"], 0).await }
+    });
+    tokio::select! {
+        early = &mut popping => {
+            return Err(early.expect("no panic").expect_err("nothing is there"));
+        }
+        () = blocked(server, 1) => {}
+    }
+    server.pause().expect("it runs");
+    let start = Instant::now();
+    let error = within(popping)
+        .await
+        .expect("no panic")
+        .expect_err("it is silent");
+    println!("noticed after {:.2?}", start.elapsed());
+    assert!(is_silent(&error), "{error}");
+    assert_eq!(error.phase(), Phase::MaybeApplied);
+    server.resume().expect("it runs");
+    pool.rpush("q", 7).await?;
+    let popped = within(pool.blpop::<u32>(["q"], 0)).await?;
+    assert_eq!(popped, Some(("q".into(), 7)));
+    Ok(true)
 }
 
 /// Each wait has many pieces here, which end while elements come.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_comes_twice_between_two_pieces_of_a_wait() -> Result<()> {
+    on_a_server_that_goes_on(async |server| comes_once(server).await).await
+}
+
+async fn comes_once(server: &Server) -> Result<bool> {
     const ELEMENTS: u32 = 200;
-    let server = Server::start(ServerKind::Valkey9).expect("it starts");
     // A piece is 100 ms, about as long as each of the readers waits for an element.
-    let config = Config::from_url(&server.url())?.liveness(Duration::from_millis(400));
-    let pool = typedis::pool(config).await?;
+    let pool = hasty_pool(server, Protocol::Newest, Duration::from_millis(400)).await?;
     let readers: Vec<_> = (0..4)
         .map(|_| {
             let pool = pool.clone();
@@ -217,12 +251,13 @@ async fn nothing_is_lost_or_comes_twice_between_two_pieces_of_a_wait() -> Result
                     }
                     taken.push(element);
                 }
-                Ok::<_, typedis::Error>(taken)
+                Ok::<_, Error>(taken)
             })
         })
         .collect();
+    let is_lost = || readers.iter().any(JoinHandle::is_finished);
     within(async {
-        while calls(&server) < 8 {
+        while calls(server) < 8 && !is_lost() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     })
@@ -238,24 +273,29 @@ async fn nothing_is_lost_or_comes_twice_between_two_pieces_of_a_wait() -> Result
     }
     all.sort_unstable();
     assert_eq!(all, (0..ELEMENTS).collect::<Vec<_>>());
-    println!("{} calls for {ELEMENTS} elements", calls(&server));
-    Ok(())
+    println!("{} calls for {ELEMENTS} elements", calls(server));
+    Ok(true)
 }
 
 /// Its caller's time, not that of a piece.
 #[tokio::test]
 async fn a_long_wait_ends_when_its_time_is_up_and_an_endless_one_by_its_deadline() -> Result<()> {
-    let server = Server::start(ServerKind::Valkey9).expect("it starts");
-    let config = Config::from_url(&server.url())?.liveness(Duration::from_millis(400));
-    let pool = typedis::pool(config).await?;
+    on_a_server_that_goes_on(async |server| ends_in_time(server).await).await
+}
+
+/// Whether the waits had pieces: if this program stood still meanwhile, their time may have been up after the first.
+async fn ends_in_time(server: &Server) -> Result<bool> {
+    let pool = hasty_pool(server, Protocol::Newest, Duration::from_millis(400)).await?;
     let wait = Duration::from_millis(700);
     let start = Instant::now();
     assert_eq!(within(pool.blpop::<u32>(["q"], wait)).await?, None);
     assert!(start.elapsed() >= wait, "{:?}", start.elapsed());
     let endless = pool.blpop::<u32>(["q"], 0).deadline(wait);
     let error = within(endless).await.expect_err("its time is up");
+    if is_silent(&error) {
+        return Err(error);
+    }
     assert!(error.is_timeout(), "{error}");
     assert!(start.elapsed() >= 2 * wait, "{:?}", start.elapsed());
-    assert!(calls(&server) > 2, "there were pieces");
-    Ok(())
+    Ok(calls(server) > 2)
 }

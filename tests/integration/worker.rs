@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use typedis::prelude::*;
@@ -11,7 +11,7 @@ use typedis::{Acknowledge, Backoff, ErrorKind, Job, Result, Worker, WorkerEvent}
 use typedis_testkit::ServerKind;
 use typedis_testkit::proxy::{Cut, Proxy};
 
-use crate::support::{Bench, on_servers};
+use crate::support::{Bench, on_servers, soon};
 
 on_servers! {
     every_entry_is_worked_on_and_acknowledged;
@@ -45,12 +45,6 @@ pub(crate) fn count(seen: &Seen) -> usize {
 
 pub(crate) fn worker(pool: &Pool, consumer: &str) -> Worker {
     Worker::new(pool, "orders", "shop", consumer).claim_after(Duration::from_millis(60))
-}
-
-/// What a worker comes to, which takes much less time.
-pub(crate) async fn soon<F: Future>(work: F) -> F::Output {
-    let outcome = tokio::time::timeout(Duration::from_secs(60), work).await;
-    outcome.expect("it comes to its end")
 }
 
 /// Waits until a condition holds.
@@ -92,7 +86,7 @@ async fn every_entry_is_worked_on_and_acknowledged(bench: Bench) -> Result<()> {
     }
     let mut done = 0;
     for worker in workers {
-        done += worker.await.expect("the task does not panic")?.done;
+        done += soon(worker).await.expect("the task does not panic")?.done;
     }
     assert_eq!(done, 200);
     let seen = std::mem::take(&mut *seen.lock().expect("no test panics with it"));
@@ -115,14 +109,13 @@ async fn what_fails_is_delivered_again_and_then_buried(bench: Bench) -> Result<(
                 }
             }
         });
-    let tally = worker
-        .run_until(buried.notified(), |job: Job<Order>| async move {
-            match job.fields.number {
-                1 => Err(format!("failure {}", job.deliveries)),
-                _ => Ok(()),
-            }
-        })
-        .await?;
+    let work = worker.run_until(buried.notified(), |job: Job<Order>| async move {
+        match job.fields.number {
+            1 => Err(format!("failure {}", job.deliveries)),
+            _ => Ok(()),
+        }
+    });
+    let tally = soon(work).await?;
     assert_eq!(
         (tally.done, tally.failed, tally.claimed, tally.dead),
         (2, 3, 2, 1)
@@ -149,13 +142,13 @@ async fn what_does_not_fit_is_buried_with_its_fields(bench: Bench) -> Result<()>
     pool.xadd("orders", "*", [("colour", "red")]).await?;
     add(&pool, 5..6).await?;
     let last = Arc::new(Notify::new());
-    let tally = worker(&pool, "one")
+    let work = worker(&pool, "one")
         .dead_letter("orders:dead", 1)
         .run_until(last.notified(), |_: Job<Order>| {
             last.notify_one();
             async { Ok::<(), String>(()) }
-        })
-        .await?;
+        });
+    let tally = soon(work).await?;
     assert_eq!((tally.done, tally.dead), (1, 1));
     let dead = pool
         .xrange::<BTreeMap<String, String>>("orders:dead", "-", "+")
@@ -176,24 +169,23 @@ async fn what_a_dead_worker_held_is_taken_over(bench: Bench) -> Result<()> {
         std::future::pending::<()>().await;
         Ok::<(), String>(())
     }));
-    while pool
-        .xpending("orders", "shop")
-        .await
-        .map_or(0, |pending| pending.count)
-        < 10
-    {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    soon(async {
+        // The group is not there at first.
+        let pending = async || pool.xpending("orders", "shop").await;
+        while pending().await.map_or(0, |pending| pending.count) < 10 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
     hung.abort();
     let (seen, all) = (Seen::default(), Arc::new(Notify::new()));
-    let tally = worker(&pool, "two")
-        .run_until(all.notified(), |job: Job<Order>| {
-            if note(&seen, job.fields.number) == 25 {
-                all.notify_one();
-            }
-            async { Ok::<(), String>(()) }
-        })
-        .await?;
+    let work = worker(&pool, "two").run_until(all.notified(), |job: Job<Order>| {
+        if note(&seen, job.fields.number) == 25 {
+            all.notify_one();
+        }
+        async { Ok::<(), String>(()) }
+    });
+    let tally = soon(work).await?;
     assert_eq!((tally.done, tally.claimed), (25, 10));
     Ok(())
 }
@@ -202,15 +194,15 @@ async fn nothing_is_pending_where_delivery_acknowledges(bench: Bench) -> Result<
     let pool = bench.pool().await;
     add(&pool, 0..5).await?;
     let stop = Arc::new(Notify::new());
-    let tally = worker(&pool, "one")
+    let work = worker(&pool, "one")
         .acknowledge(Acknowledge::OnDelivery)
         .run_until(stop.notified(), |job: Job<Order>| {
             if job.fields.number == 4 {
                 stop.notify_one();
             }
             async { Err::<(), _>("failure") }
-        })
-        .await?;
+        });
+    let tally = soon(work).await?;
     assert_eq!(tally.failed, 5);
     assert_eq!(pool.xpending("orders", "shop").await?.count, 0);
     Ok(())
@@ -289,14 +281,13 @@ async fn an_entry_that_was_deleted_while_pending_is_passed_over(bench: Bench) ->
     let read = read.await?.expect("they are there");
     pool.xdel("orders", read[0].1[1].id).await?;
     let (seen, all) = (Seen::default(), Arc::new(Notify::new()));
-    let tally = worker(&pool, "one")
-        .run_until(all.notified(), |job: Job<Order>| {
-            if note(&seen, job.fields.number) == 2 {
-                all.notify_one();
-            }
-            async { Ok::<(), String>(()) }
-        })
-        .await?;
+    let work = worker(&pool, "one").run_until(all.notified(), |job: Job<Order>| {
+        if note(&seen, job.fields.number) == 2 {
+            all.notify_one();
+        }
+        async { Ok::<(), String>(()) }
+    });
+    let tally = soon(work).await?;
     assert_eq!((tally.done, tally.failed, tally.dead), (2, 0, 0));
     assert_eq!(pool.xpending("orders", "shop").await?.count, 0);
     Ok(())
@@ -349,20 +340,19 @@ async fn lost_connections_are_waited_for() -> Result<()> {
         }
     }
     // What was delivered when a connection was lost is taken up again, and everything is acknowledged in the end.
-    let start = Instant::now();
-    while count(&seen) < ORDERS as usize || direct.xpending("orders", "shop").await?.count > 0 {
-        assert!(
-            start.elapsed() < Duration::from_secs(20),
-            "it does not go on"
-        );
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    soon(async {
+        while count(&seen) < ORDERS as usize || direct.xpending("orders", "shop").await?.count > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok::<(), typedis::Error>(())
+    })
+    .await?;
     assert!(
         interrupted.load(Ordering::Relaxed) > 0,
         "it noticed nothing"
     );
     stop.notify_one();
-    let tally = working.await.expect("the task does not panic")?;
+    let tally = soon(working).await.expect("the task does not panic")?;
     assert!(tally.done >= u64::from(ORDERS), "{tally:?}");
     Ok(())
 }

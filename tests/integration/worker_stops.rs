@@ -9,8 +9,8 @@ use typedis::prelude::*;
 use typedis::{Acknowledge, Config, Job, Protocol, Result, WorkerEvent};
 use typedis_testkit::fake::Fake;
 
-use crate::support::{Bench, on_servers};
-use crate::worker::{Order, Seen, add, count, note, soon, worker};
+use crate::support::{Bench, on_servers, soon};
+use crate::worker::{Order, Seen, add, count, note, worker};
 
 on_servers! {
     a_stop_finishes_the_entry_in_hand_and_gives_back_the_rest;

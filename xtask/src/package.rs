@@ -109,8 +109,15 @@ fn forget(packed: &Path) -> Result {
 
 fn pack() -> Result {
     forget(&packed())?;
-    // The program below is the check; what is not committed yet is packed too, as it is what is being checked.
-    let words = ["package", "--no-verify", "--allow-dirty", "--quiet"];
+    // The program below is the check; what is not committed yet is packed too, as it is what is being checked. It needs no index: nothing is
+    // looked up that the workspace has not.
+    let words = [
+        "package",
+        "--no-verify",
+        "--allow-dirty",
+        "--quiet",
+        "--offline",
+    ];
     let crates = CRATES.iter().flat_map(|name| ["--package", *name]);
     cargo::run(cargo::command(words.into_iter().chain(crates)))
 }

@@ -2,9 +2,11 @@
 //!
 //! # Layout
 //!
+//! - `descendants`: the processes that a program started.
 //! - `report`: what the output of tests says.
 //! - `watched`: runs cargo, and ends what hangs.
 
+mod descendants;
 mod report;
 mod watched;
 

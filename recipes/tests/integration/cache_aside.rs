@@ -286,7 +286,10 @@ async fn nothing_old_is_read_and_loads_are_shared_while_connections_fail() {
         })
         .collect();
     let cache = CacheAside::new(&connections[0], "a");
-    for _ in 0..40 {
+    for round in 0..40 {
+        if round == 20 {
+            chaos.faults().come().await;
+        }
         let goal = reads.load(Ordering::Relaxed) + 40;
         let are_read = async || reads.load(Ordering::Relaxed) >= goal;
         until("the readers go on", are_read).await;

@@ -1,20 +1,41 @@
 //! Faults between a load and its server: [`Chaos`].
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use typedis::Connection;
 use typedis_testkit::proxy::{Cut, Proxy};
 
-use crate::support::{Bench, LONG};
+use crate::support::{Bench, LONG, soon};
 
 /// A proxy that cuts, delays and loses what goes through it, until it is told to end.
 pub(crate) struct Chaos {
     proxy: Arc<Proxy>,
     is_over: Arc<AtomicBool>,
-    faults: JoinHandle<usize>,
+    faults: Faults,
+    task: JoinHandle<()>,
+}
+
+/// How many faults there were.
+#[derive(Clone, Default)]
+pub(crate) struct Faults(Arc<AtomicUsize>);
+
+impl Faults {
+    fn are_enough(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= 5
+    }
+
+    /// Waits until there were some. Each load does so before its end: otherwise it could be over before them on a fast machine.
+    pub(crate) async fn come(&self) {
+        let come = async {
+            while !self.are_enough() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        soon("there are faults", come).await;
+    }
 }
 
 impl Chaos {
@@ -26,20 +47,26 @@ impl Chaos {
             handles.push(bench.through(&proxy).await);
         }
         let is_over = Arc::new(AtomicBool::new(false));
-        let faults = tokio::spawn(cause_faults(Arc::clone(&proxy), Arc::clone(&is_over)));
+        let faults = Faults::default();
+        let causing = cause_faults(Arc::clone(&proxy), Arc::clone(&is_over), faults.clone());
         let this = Self {
             proxy,
             is_over,
             faults,
+            task: tokio::spawn(causing),
         };
         (this, handles)
+    }
+
+    pub(crate) fn faults(&self) -> Faults {
+        self.faults.clone()
     }
 
     /// Ends it. It must have done something.
     pub(crate) async fn end(self) {
         self.is_over.store(true, Ordering::Relaxed);
-        let faults = self.faults.await.unwrap();
-        assert!(faults >= 5, "only {faults} faults");
+        soon("the last fault", self.task).await.unwrap();
+        assert!(self.faults.are_enough(), "the load did not wait for them");
         assert!(
             self.proxy.accepted() > 5,
             "only {} connections",
@@ -48,8 +75,7 @@ impl Chaos {
     }
 }
 
-async fn cause_faults(proxy: Arc<Proxy>, is_over: Arc<AtomicBool>) -> usize {
-    let mut faults = 0;
+async fn cause_faults(proxy: Arc<Proxy>, is_over: Arc<AtomicBool>, faults: Faults) {
     while !is_over.load(Ordering::Relaxed) {
         // Some calls succeed in between, or the load would not come to an end.
         progress(&proxy, 3_000).await;
@@ -67,11 +93,10 @@ async fn cause_faults(proxy: Arc<Proxy>, is_over: Arc<AtomicBool>) -> usize {
                 .delay(Duration::ZERO, Duration::from_millis(fastrand::u64(0..3))),
             _ => lose_replies(&proxy).await,
         }
-        faults += 1;
+        faults.0.fetch_add(1, Ordering::Relaxed);
     }
     proxy.to_client().delay(Duration::ZERO, Duration::ZERO);
     proxy.heal();
-    faults
 }
 
 /// What is sent meanwhile is carried out, and nobody gets the replies.

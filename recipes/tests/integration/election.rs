@@ -102,8 +102,12 @@ async fn no_two_candidates_lead_with_one_token_while_connections_fail() {
             let name = format!("node-{task}");
             let election = election(&connections[task % 4], &name).ttl(Duration::from_secs(20));
             let (tokens, direct) = (tokens.clone(), bench.direct.clone());
+            let faults = chaos.faults();
             tokio::spawn(async move {
-                for _ in 0..12 {
+                for round in 0..12 {
+                    if round == 6 {
+                        faults.come().await;
+                    }
                     let leadership = insist!(election.campaign());
                     let leader = direct.hget::<String>("{election:a}", "owner").await;
                     let leader = leader.unwrap().unwrap();
@@ -131,7 +135,7 @@ async fn a_leader_goes_on_after_a_failover_in_good_order() {
     let leader = insist!(election.leader());
     assert_eq!(leader.as_deref(), Some("node-1"));
     assert!(leadership.is_held());
-    leadership.resign().await.unwrap();
+    soon("it resigns", leadership.resign()).await.unwrap();
 }
 
 #[tokio::test]
@@ -150,7 +154,7 @@ async fn a_crash_loses_a_leader_that_the_replica_did_not_have_and_the_next_one_h
 
     let leader = insist!(candidate("a", "node-2").leader());
     assert_eq!(leader.as_deref(), Some("node-1"));
-    kept.resign().await.unwrap();
+    soon("it resigns", kept.resign()).await.unwrap();
     assert_eq!(insist!(candidate(&other, "node-2").leader()), None);
     let second = insist!(candidate(&other, "node-2").campaign());
     assert!(
@@ -158,10 +162,10 @@ async fn a_crash_loses_a_leader_that_the_replica_did_not_have_and_the_next_one_h
         "the first is not told yet"
     );
     assert!(second.token() > first.token());
-    let told = first.resign().await.unwrap_err();
+    let told = soon("it is told", first.resign()).await.unwrap_err();
     assert!(
         matches!(&told, Error::Lost(lost) if matches!(lost.cause(), LossCause::Gone)),
         "{told}"
     );
-    second.resign().await.unwrap();
+    soon("it resigns", second.resign()).await.unwrap();
 }

@@ -1,12 +1,13 @@
 //! A cluster whose primary fails, in good order or by a crash: [`Failing`].
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use typedis::Cluster;
 use typedis::cluster::slot;
 use typedis_testkit::{Cluster as Servers, ServerKind};
 
-use crate::support::{blocking, config};
+use crate::support::{LONG, blocking, config};
 
 /// A cluster of three primaries, each with a replica.
 pub(crate) struct Failing {
@@ -17,10 +18,13 @@ pub(crate) struct Failing {
 impl Failing {
     pub(crate) async fn start() -> Self {
         let servers = blocking(|| {
-            let builder = Servers::builder(ServerKind::Valkey9);
-            builder.replicas(1).start()
-        });
-        let servers = servers.await.unwrap();
+            let servers = Servers::builder(ServerKind::Valkey9).replicas(1).start();
+            let servers = servers.unwrap();
+            // A node that stands still for a moment does not lose its slots: a test says who fails, and when.
+            servers.set_node_timeout(Duration::from_secs(60)).unwrap();
+            servers
+        })
+        .await;
         let url: Vec<String> = servers.addrs().iter().map(ToString::to_string).collect();
         let url = format!("redis://{}", url.join(","));
         let cluster = typedis::cluster(config(&url)).await.unwrap();
@@ -60,7 +64,10 @@ impl Failing {
             // WAIT counts the replicas that have what this connection wrote.
             let mut conn = owner.connect().unwrap();
             conn.call(&["SET", &mark(slot), "1"]).unwrap();
-            assert_eq!(conn.call(&["WAIT", "1", "0"]).unwrap(), "1");
+            let start = Instant::now();
+            while conn.call(&["WAIT", "1", "5000"]).unwrap() != "1" {
+                assert!(start.elapsed() < LONG, "the replica lags behind");
+            }
             // With a password that the primary does not know, the replica cannot come back.
             replica
                 .call(&["CONFIG", "SET", "masterauth", "wrong"])

@@ -73,10 +73,14 @@ impl Forked {
         self.hang();
         let [mut one, mut other] = [0, 1].map(|number| tokio::spawn(call(number)));
         // The second takes the lane on which the first is not.
-        let (number, stuck, got) = tokio::select! {
-            got = &mut one => (1, other, got),
-            got = &mut other => (0, one, got),
+        let first = async {
+            tokio::select! {
+                got = &mut one => (1, got),
+                got = &mut other => (0, got),
+            }
         };
+        let (number, got) = soon("one of them gets an answer", first).await;
+        let stuck = [one, other].into_iter().nth(number).unwrap();
         cancel(stuck).await;
         let key = soon("the server is told", self.given_up()).await;
         let mut seen = self.direct.monitor().await.unwrap();

@@ -77,7 +77,8 @@ async fn a_call_that_arrives_after_its_run_was_ended_begins_none() {
     let key = format!("{{idempotency:a:{late}}}");
     let is_free = async || bench.direct.exists([&key]).await.unwrap() == 0;
     until("the request can be carried out", is_free).await;
-    other.finish(&"done".to_owned()).await.unwrap();
+    let result = "done".to_owned();
+    soon("it is stored", other.finish(&result)).await.unwrap();
 }
 
 #[tokio::test]
@@ -169,9 +170,12 @@ async fn each_request_is_carried_out_once_while_connections_fail() {
             let requests = Idempotency::new(&connections[task % 4], "a");
             // Much longer than a task may stand still.
             let requests = requests.run_ttl(Duration::from_secs(20));
-            let done = done.clone();
+            let (done, faults) = (done.clone(), chaos.faults());
             tokio::spawn(async move {
                 for number in 0..REQUESTS {
+                    if number == REQUESTS / 2 {
+                        faults.come().await;
+                    }
                     let key = number.to_string();
                     loop {
                         match insist!(requests.begin::<String>(&key)) {
@@ -216,7 +220,8 @@ async fn results_survive_a_failover_in_good_order() {
     failing.hand_over("{idempotency:a:x}").await;
     let begun = insist!(requests.begin::<String>("x"));
     assert!(matches!(begun, Begun::InProgress { .. }), "{begun:?}");
-    first.finish(&"done".to_owned()).await.unwrap();
+    let result = "done".to_owned();
+    soon("it is stored", first.finish(&result)).await.unwrap();
     let begun = insist!(requests.begin::<String>("x"));
     assert!(matches!(&begun, Begun::Replay(result) if result == "done"));
 }
@@ -251,11 +256,11 @@ async fn a_crash_loses_runs_and_results_that_the_replica_did_not_have() {
     // Both are carried out once more. The one whose run is lost is told when it stores its result.
     let again = run(insist!(requests.begin(&finished)));
     let second = run(insist!(requests.begin(&running)));
-    let told = first.finish(&done).await.unwrap_err();
+    let told = soon("it is told", first.finish(&done)).await.unwrap_err();
     assert!(
         matches!(&told, Error::Lost(lost) if matches!(lost.cause(), LossCause::Gone)),
         "{told}"
     );
-    again.finish(&done).await.unwrap();
-    second.finish(&done).await.unwrap();
+    soon("it is stored", again.finish(&done)).await.unwrap();
+    soon("it is stored", second.finish(&done)).await.unwrap();
 }

@@ -102,9 +102,9 @@ async fn nor_does_one_that_arrives_after_it_was_given_back() {
         let is_free = async || bench.direct.exists([&key]).await.unwrap() == 0;
         until("it is free", is_free).await;
         assert!(other.is_held());
-        other.release().await.unwrap();
+        soon("it is released", other.release()).await.unwrap();
         let lock = Lock::new(&forked.pool, locks[late]);
-        let next = lock.try_acquire().await.unwrap();
+        let next = soon("the answer", lock.try_acquire()).await.unwrap();
         assert!(next.is_some(), "another caller may have it");
     }
 }
@@ -126,7 +126,8 @@ async fn locks_of_dropped_calls_are_given_back_over_the_lane_that_does_not_hang(
     let locks = ["a", "b", "c", "d"].map(|name| Lock::new(&forked.pool, name).ttl(FOR_EVER));
     let keys = ["{lock:a}", "{lock:b}", "{lock:c}", "{lock:d}"];
     // From now on the server knows the scripts.
-    locks[0].acquire().await.unwrap().release().await.unwrap();
+    let both = async { locks[0].acquire().await.unwrap().release().await.unwrap() };
+    soon("it knows them", both).await;
     forked.silence();
     // Half of them over each lane.
     let calls = locks.map(|lock| tokio::spawn(async move { lock.acquire().await }));
@@ -159,7 +160,7 @@ async fn locks_are_renewed_while_one_lane_of_their_pool_hangs() {
     // Enough of them that some are renewed over the lane that hangs.
     for number in 0..8 {
         let lock = Lock::new(&forked.pool, number.to_string()).ttl(RENEWED);
-        guards.push(lock.acquire().await.unwrap());
+        guards.push(soon("a lock", lock.acquire()).await.unwrap());
     }
     forked.hang();
     outlast_renewed(&bench.direct).await;
@@ -290,9 +291,12 @@ async fn no_two_hold_a_lock_and_no_token_is_given_twice_while_connections_fail()
             let lock = Lock::new(&connections[task % 4], "a").ttl(Duration::from_secs(20));
             let lock = lock.retry_every(Duration::from_millis(5));
             let (tokens, is_inside) = (tokens.clone(), is_inside.clone());
-            let direct = bench.direct.clone();
+            let (direct, faults) = (bench.direct.clone(), chaos.faults());
             tokio::spawn(async move {
-                for _ in 0..ROUNDS {
+                for round in 0..ROUNDS {
+                    if round == ROUNDS / 2 {
+                        faults.come().await;
+                    }
                     let guard = insist!(lock.acquire());
                     assert!(!is_inside.swap(true, Ordering::SeqCst), "two hold it");
                     tokens.lock().unwrap().push(guard.token());
@@ -325,7 +329,7 @@ async fn a_lock_survives_a_failover_in_good_order() {
     failing.hand_over("{lock:a}").await;
     let refused = insist!(lock.try_acquire());
     assert!(refused.is_none(), "the new primary has the lock");
-    guard.release().await.unwrap();
+    soon("it is released", guard.release()).await.unwrap();
     let guard = insist!(lock.acquire());
     assert!(guard.token() > token);
 }
@@ -345,17 +349,18 @@ async fn a_crash_loses_a_lock_that_the_replica_did_not_have_and_the_token_tells_
     failing.kill("{lock:a}").await;
 
     assert!(insist!(kept.try_acquire()).is_none());
-    kept_guard.release().await.unwrap();
+    soon("it is released", kept_guard.release()).await.unwrap();
     let second = soon("the lock is free", async { insist!(lost.acquire()) }).await;
     assert!(
         first.is_held() && second.is_held(),
         "the first is not told yet"
     );
     assert!(second.token() > first.token());
-    let told = first.release().await.unwrap_err();
+    let told = soon("the first is told", first.release()).await;
+    let told = told.unwrap_err();
     assert!(
         matches!(&told, Error::Lost(lost) if matches!(lost.cause(), LossCause::Gone)),
         "{told}"
     );
-    second.release().await.unwrap();
+    soon("it is released", second.release()).await.unwrap();
 }

@@ -245,9 +245,12 @@ async fn no_job_is_lost_while_connections_fail() {
     };
     let producers: Vec<_> = (0..PRODUCERS)
         .map(|task| {
-            let queue = queue(task);
+            let (queue, faults) = (queue(task), chaos.faults());
             tokio::spawn(async move {
                 for number in 0..EACH {
+                    if number == EACH / 2 {
+                        faults.come().await;
+                    }
                     let id = format!("{task}-{number}");
                     insist!(queue.push_as(&id, &id, Duration::ZERO));
                 }
@@ -312,10 +315,13 @@ async fn a_queue_survives_a_failover_in_good_order() {
     failing.hand_over(DUE).await;
     assert!(insist!(taken.done()), "the new primary knows the delivery");
     let mut left = BTreeSet::new();
-    while let Some(job) = insist!(queue.take::<u64>()) {
-        assert!(insist!(job.done()));
-        left.insert(job.payload);
-    }
+    let rest = async {
+        while let Some(job) = insist!(queue.take::<u64>()) {
+            assert!(insist!(job.done()));
+            left.insert(job.payload);
+        }
+    };
+    soon("the rest is taken", rest).await;
     assert_eq!(
         left,
         (0..20).filter(|number| *number != taken.payload).collect()
@@ -340,13 +346,13 @@ async fn a_crash_loses_jobs_that_the_replica_did_not_have_and_delivers_again_wha
     failing.kill(DUE).await;
 
     let mut left = BTreeSet::new();
-    while let Some(job) = insist!(queue.take::<u64>()) {
-        assert!(insist!(job.done()));
-        assert!(
-            left.insert(job.payload),
-            "{} was delivered twice",
-            job.payload
-        );
-    }
+    let rest = async {
+        while let Some(job) = insist!(queue.take::<u64>()) {
+            assert!(insist!(job.done()));
+            let is_new = left.insert(job.payload);
+            assert!(is_new, "{} was delivered twice", job.payload);
+        }
+    };
+    soon("the rest is taken", rest).await;
     assert_eq!(left, (0..10).collect());
 }

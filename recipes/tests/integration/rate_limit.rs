@@ -160,8 +160,10 @@ async fn no_more_than_the_limit_is_let_through_while_connections_fail() {
             let gcra = Gcra::new(conn, "a", LIMIT, 1000 * HOUR);
             let window = SlidingWindow::new(conn, "a", LIMIT, 1000 * HOUR);
             let (by_gcra, by_window) = (by_gcra.clone(), by_window.clone());
+            let faults = chaos.faults();
             tokio::spawn(async move {
                 until_refused!(gcra, by_gcra);
+                faults.come().await;
                 until_refused!(window, by_window);
             })
         })
@@ -190,10 +192,13 @@ async fn no_window_has_more_than_the_limit_while_it_slides() {
     let tasks: Vec<_> = (0..12)
         .map(|task| {
             let window = SlidingWindow::new(&connections[task % 4], "a", LIMIT as u64, length);
-            let direct = bench.direct.clone();
+            let (direct, faults) = (bench.direct.clone(), chaos.faults());
             tokio::spawn(async move {
                 let mut allowed = 0;
                 while allowed < 15 {
+                    if allowed == 7 {
+                        faults.come().await;
+                    }
                     if insist!(window.check("ada")).is_allowed() {
                         allowed += 1;
                         // Its elements leave the set with the window: they are copied.

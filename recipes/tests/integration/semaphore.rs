@@ -61,7 +61,7 @@ async fn a_call_that_arrives_after_its_permit_was_given_back_gets_none() {
     let (_, permit) = forked.drop_one(acquire).await;
     let is_free = async || bench.direct.zcard("{semaphore:a}").await.unwrap() == 1;
     until("its permit is free", is_free).await;
-    permit.release().await.unwrap();
+    soon("it is released", permit.release()).await.unwrap();
 }
 
 #[tokio::test]
@@ -102,8 +102,12 @@ async fn there_are_never_more_holders_than_permits_while_connections_fail() {
                 .ttl(Duration::from_secs(20))
                 .retry_every(Duration::from_millis(5));
             let (inside, most, direct) = (inside.clone(), most.clone(), bench.direct.clone());
+            let faults = chaos.faults();
             tokio::spawn(async move {
-                for _ in 0..ROUNDS {
+                for round in 0..ROUNDS {
+                    if round == ROUNDS / 2 {
+                        faults.come().await;
+                    }
                     let permit = insist!(semaphore.acquire());
                     let now = inside.fetch_add(1, Ordering::SeqCst) + 1;
                     assert!(now <= LIMIT, "{now} hold one of {LIMIT}");
@@ -136,7 +140,7 @@ async fn permits_survive_a_failover_in_good_order() {
     failing.hand_over("{semaphore:a}").await;
     let refused = insist!(semaphore.try_acquire());
     assert!(refused.is_none(), "the new primary has the permit");
-    permit.release().await.unwrap();
+    soon("it is released", permit.release()).await.unwrap();
     let next = insist!(semaphore.try_acquire());
     assert!(next.is_some());
 }
@@ -156,11 +160,11 @@ async fn a_crash_loses_permits_that_the_replica_did_not_have_so_more_than_the_li
         insist!(semaphore.try_acquire()).is_none(),
         "no more than one was lost"
     );
-    let told = lost.release().await.unwrap_err();
+    let told = soon("it is told", lost.release()).await.unwrap_err();
     assert!(
         matches!(&told, Error::Lost(lost) if matches!(lost.cause(), LossCause::Gone)),
         "{told}"
     );
-    kept.release().await.unwrap();
-    third.release().await.unwrap();
+    soon("it is released", kept.release()).await.unwrap();
+    soon("it is released", third.release()).await.unwrap();
 }

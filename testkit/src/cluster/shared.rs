@@ -3,8 +3,10 @@
 
 use std::fmt;
 use std::process;
+use std::time::Duration;
 
 use super::Cluster;
+use crate::error::Result;
 use crate::per_kind::PerKind;
 use crate::servers::ServerKind;
 
@@ -38,6 +40,16 @@ impl KeySpace {
 
 static CLUSTERS: PerKind<Cluster> = PerKind::new();
 
+/// After how long a silent node is suspected. Nothing moves and nobody fails over here, so it may be long: all tests would notice that a node stood
+/// still.
+const NODE_TIMEOUT: Duration = Duration::from_secs(60);
+
+fn start(kind: ServerKind) -> Result<Cluster> {
+    let cluster = Cluster::start(kind)?;
+    cluster.set_node_timeout(NODE_TIMEOUT)?;
+    Ok(cluster)
+}
+
 /// Separate keys for one test, in a cluster of three primaries that all tests of this process share; the first test
 /// that asks starts it.
 ///
@@ -48,7 +60,7 @@ static CLUSTERS: PerKind<Cluster> = PerKind::new();
 #[track_caller]
 pub fn shared_cluster(kind: ServerKind) -> KeySpace {
     KeySpace {
-        cluster: CLUSTERS.get(kind, || Cluster::start(kind)),
+        cluster: CLUSTERS.get(kind, || start(kind)),
         number: CLUSTERS.next_part(kind),
     }
 }
