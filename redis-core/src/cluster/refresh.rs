@@ -40,14 +40,19 @@ const DOUBT: Duration = Duration::from_secs(15);
 static CLUSTER_SLOTS: CommandInfo = command_info!("CLUSTER SLOTS").readonly();
 static CLUSTER_INFO: CommandInfo = command_info!("CLUSTER INFO").readonly();
 
-/// Asks the configured servers in turn, until one knows the cluster.
+/// Asks the configured servers in turn, until one knows the cluster and says that it works. Else the first that knows it is believed.
 pub(super) async fn discover(config: &Config) -> Result<Topology> {
+    let mut doubtful: Option<Topology> = None;
     let mut failure: Option<Error> = None;
     for address in config.addresses() {
         let node = Node::new(config, address);
         let error = match ask(&node, config.connect_timeout).await {
-            Ok(told) if told.topology.served() > 0 => return Ok(told.topology),
-            Ok(_) => no_slots(address),
+            Ok(told) if told.topology.served() == 0 => no_slots(address),
+            Ok(told) if told.works => return Ok(told.topology),
+            Ok(told) => {
+                doubtful.get_or_insert(told.topology);
+                continue;
+            }
             Err(error) => error,
         };
         // The last refusal for which waiting does not help is the one to report; it may hold for this server alone.
@@ -55,6 +60,9 @@ pub(super) async fn discover(config: &Config) -> Result<Topology> {
         if is_refusal(&error) || !failure.as_ref().is_some_and(is_refusal) {
             failure = Some(error);
         }
+    }
+    if let Some(topology) = doubtful {
+        return Ok(topology);
     }
     let failure = failure.unwrap_or_else(|| Error::config("no server is named"));
     Err(no_database(config, &failure).unwrap_or(failure))
@@ -326,7 +334,7 @@ impl Doubt {
 /// Asks nodes in random order until one answers. If it knows an older state than we do, or says that the cluster does not work, asks some
 /// more, those first that redirects have named, and takes the newest answer.
 async fn learn(shared: &Shared) -> Learned {
-    let mut heard: Vec<Topology> = Vec::new();
+    let mut heard: Vec<Told> = Vec::new();
     for node in witnesses(shared) {
         match ask(&node, PATIENCE).await {
             Ok(told) if told.topology.served() == 0 => {}
@@ -334,19 +342,20 @@ async fn learn(shared: &Shared) -> Learned {
             Ok(told) if told.works && yields(shared, &told.topology, &node) => {
                 return Learned::Newest(told.topology);
             }
-            Ok(told) => heard.push(told.topology),
+            Ok(told) => heard.push(told),
             Err(_) => sleep(Duration::ZERO).await,
         }
         if heard.len() >= WITNESSES {
             break;
         }
     }
-    match heard.into_iter().max_by_key(Topology::epoch) {
+    let newest = |told: &Told| (told.works, told.topology.epoch());
+    match heard.into_iter().max_by_key(newest) {
         None => Learned::Nothing,
-        Some(topology) if topology.epoch() > shared.routes().topology.epoch() => {
-            Learned::Newest(topology)
+        Some(told) if told.works && told.topology.epoch() > shared.routes().topology.epoch() => {
+            Learned::Newest(told.topology)
         }
-        Some(topology) => Learned::Older(topology),
+        Some(told) => Learned::Older(told.topology),
     }
 }
 

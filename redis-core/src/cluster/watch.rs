@@ -168,7 +168,8 @@ impl SlotLeases<'_> {
             ErrorKind::Server(refusal) | ErrorKind::TransactionAborted(refusal) => {
                 self.judge_refusal(refusal, by)
             }
-            ErrorKind::ConnectionLost(_) | ErrorKind::Connect(_) => {
+            // A socket may have been opened on a runtime that ends before the others.
+            ErrorKind::ConnectionLost(_) | ErrorKind::Connect(_) | ErrorKind::RuntimeEnded => {
                 self.shared.want_refresh();
                 Verdict::Later
             }

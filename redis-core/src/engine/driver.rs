@@ -28,7 +28,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::events::ConnectionEvent;
-use super::inflight::{Failure, Order};
+use super::inflight::{Failure, Order, Unanswered};
 use super::link::Link;
 use super::renewal::Renewal;
 use super::subscriptions::hub::{Hub, Line};
@@ -44,7 +44,7 @@ mod relocation;
 mod session;
 mod timer;
 
-use end::{End, lost};
+use end::End;
 use relocation::Relocation;
 use session::Session;
 use timer::{Timer, keep_deadlines};
@@ -178,44 +178,46 @@ impl Driver {
             }
             end => end,
         };
-        let failure = match &end {
-            End::Lost(failure) => failure.clone(),
-            End::Closed => Failure::Closed(Phase::NotSent),
-            End::Renew => lost(
-                io::ErrorKind::ConnectionAborted,
-                "the socket was given up for a new one",
-            ),
-            End::Unused => lost(io::ErrorKind::ConnectionAborted, "it was not used"),
-        };
-        let ends = match &end {
+        let is_last = self.is_last(&end);
+        self.give_up(&end, is_last, session.unanswered());
+        if !matches!(end, End::Lost(_)) {
+            // A failure does not matter: the socket is not used again.
+            let _ = Box::pin(tokio::time::timeout(GOODBYE, session.say_goodbye())).await;
+        }
+        (end, relocation.into_ready().filter(|_| !is_last))
+    }
+
+    /// Whether no other socket is opened after one that ended so.
+    fn is_last(&self, end: &End) -> bool {
+        match end {
             End::Closed => true,
             End::Lost(_) | End::Renew => !self.link.config.reconnect,
             End::Unused => false,
-        };
+        }
+    }
+
+    /// The socket is not used any more: tells those who wait for something on it.
+    fn give_up(&mut self, end: &End, is_last: bool, unanswered: &mut Unanswered) {
+        let failure = end.failure();
         self.link.hub().lost(&*self.link, &mut self.woken);
         // The next socket may lead to another server, or to one that was restarted.
         if !Planted::StaleScripts.is_here() {
             self.link.scripts.clear();
         }
         self.link.with(&mut self.woken, |queue, woken| {
-            let again = !ends && matches!(failure, Failure::Lost(..));
-            queue.lost(&failure, session.unanswered(), again, woken);
-            if ends {
+            let again = !is_last && matches!(failure, Failure::Lost(..));
+            queue.lost(&failure, unanswered, again, woken);
+            if is_last {
                 let _known = queue.end(&failure, woken);
             }
         });
-        match &end {
+        match end {
             End::Closed => {}
             End::Unused => self.link.announce(ConnectionEvent::Dormant),
             End::Lost(_) | End::Renew => {
                 self.link.announce(ConnectionEvent::Lost(failure.reason()));
             }
         }
-        if !matches!(end, End::Lost(_)) {
-            // A failure does not matter: the socket is not used again.
-            let _ = Box::pin(tokio::time::timeout(GOODBYE, session.say_goodbye())).await;
-        }
-        (end, relocation.into_ready().filter(|_| !ends))
     }
 
     /// Tries until there is a socket; `None` if the connection was closed meanwhile.

@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //!
+//! - `figures`: what is told of it: events and numbers
 //! - `server`: what is heard of the server: that it lost its role, or will be away for a while
 
 use std::fmt;
@@ -13,16 +14,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::events::{Announcer, ConnectionEvent};
+use super::events::Announcer;
 use super::inflight::{
-    Awaits, CellKey, Counts, Delivery, Held, Limit, Order, Payload, Queue, Submitted, Terms,
-    WaiterKey,
+    Awaits, CellKey, Delivery, Held, Limit, Order, Payload, Queue, Submitted, Terms, WaiterKey,
 };
 use super::maintenance::Operations;
 use super::place::Place;
-use super::stats::Stats;
 use super::subscriptions::hub::{Hub, Line, OpenApart};
-use super::trace;
 use crate::command::script_text::Loaded;
 use crate::config::{Config, Guard, Protocol};
 use crate::error::{Obstacle, ServerVersion};
@@ -30,6 +28,7 @@ use crate::runtime::Lock;
 use crate::wire::Chunk;
 use crate::wire::outgoing::Outgoing;
 
+mod figures;
 mod server;
 
 /// A handle on which chains of commands are sent.
@@ -273,49 +272,6 @@ impl Link {
         self.change(|queue| queue.submit_own(encoded, deadline))
     }
 
-    pub(crate) fn announce(&self, event: ConnectionEvent) {
-        let failures = match event {
-            ConnectionEvent::Failed(_) => self.failures.fetch_add(1, Ordering::Relaxed) + 1,
-            ConnectionEvent::Ready(_) => self.failures.swap(0, Ordering::Relaxed),
-            _ => 0,
-        };
-        trace::announce(&self.config, &event, failures);
-        self.announcer.announce(event);
-    }
-
-    pub(crate) fn announcer(&self) -> &Announcer {
-        &self.announcer
-    }
-
-    pub(crate) fn stats(&self) -> Stats {
-        self.queue.lock().stats(Instant::now())
-    }
-
-    /// See [`Queue::budgeted`](crate::engine::inflight::Queue::budgeted).
-    #[cfg(feature = "planted")]
-    pub(crate) fn budgeted(&self) -> (usize, usize) {
-        self.queue.lock().budgeted()
-    }
-
-    pub(crate) fn counts(&self) -> Counts {
-        self.queue.lock().counts
-    }
-
-    pub(crate) fn count(&self, count: impl FnOnce(&mut Counts)) {
-        count(&mut self.queue.lock().counts);
-    }
-
-    /// The number of commands that have no reply yet, and whether there is a socket.
-    pub(crate) fn load(&self) -> (usize, bool) {
-        let queue = self.queue.lock();
-        (queue.of_callers(), queue.is_connected())
-    }
-
-    /// The numbers of the present socket, or the last one, and of the first socket that can carry what is queued now.
-    pub(crate) fn sockets(&self) -> (u64, u64) {
-        self.queue.lock().sockets()
-    }
-
     /// How old a socket may become before it is replaced.
     pub(crate) fn max_age(&self) -> Option<Duration> {
         younger(self.config.max_age.filter(|_| self.config.reconnect))
@@ -431,11 +387,6 @@ impl Link {
         } else {
             Poll::Pending
         }
-    }
-
-    /// The number of commands of callers that have no reply yet.
-    pub(crate) fn len(&self) -> usize {
-        self.with(&mut Vec::new(), |queue, _| queue.of_callers())
     }
 }
 

@@ -340,10 +340,10 @@ impl<L: Deref<Target = Link>> Sending<L> {
         };
         let again = self.slow.as_mut().and_then(|slow| slow.again.take());
         let Some(mut again) = again else {
-            let terms = self.slow_terms(payload);
+            let terms = self.slow_terms(payload.terms());
             return self.submit_known(payload, terms, place, waker);
         };
-        let terms = again.terms();
+        let terms = self.slow_terms(again.terms());
         let submitted = self.submit_known(&mut *again, terms, place, waker);
         // Once it is queued, its bytes are in the queue, and nothing is left here to send.
         if !matches!(submitted, Submitted::Queued(_)) {
@@ -377,14 +377,16 @@ impl<L: Deref<Target = Link>> Sending<L> {
         }
     }
 
-    /// The terms of a payload that may have waited. Maintenance makes a deadline longer only once.
-    fn slow_terms(&self, payload: &impl Payload) -> Terms {
-        let mut terms = payload.terms();
+    /// The terms of something that may have waited, or was sent before. Its deadline is known then, and what remains to be said is whether
+    /// maintenance may make it later, which it does only once.
+    fn slow_terms(&self, terms: Terms) -> Terms {
         let due = self.slow.as_ref().map_or(Due::default(), |slow| slow.due);
-        if due.is_final && due.at.is_some() {
-            terms.patience = Patience::Forever;
-        }
-        terms
+        let patience = match (due.at, due.is_final) {
+            (None, _) => terms.patience,
+            (Some(_), true) => Patience::Forever,
+            (Some(_), false) => Patience::Default,
+        };
+        Terms { patience, ..terms }
     }
 
     fn poll_in_line(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> Poll<()> {

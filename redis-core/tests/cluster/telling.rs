@@ -162,37 +162,73 @@ async fn a_large_cluster_costs_little() {
     println!("16,384 slots that move one by one, by quarters: {times:?}");
 }
 
-/// A part of a cluster may never hear of a replica that took over by force; what is left of one that is cut off does not either.
+/// A part of a cluster may never hear of a replica that took over by force; what is left of one that is cut off does not either. Its epoch may be
+/// the higher one, since its nodes go on asking for elections.
 #[tokio::test]
 async fn a_node_for_which_the_cluster_does_not_work_is_not_believed_while_another_one_says_that_it_works()
  {
-    const FAILED: &str = "$43\r\ncluster_state:fail\r\ncluster_current_epoch:1\r\n";
-    let is_dead = Arc::new(AtomicBool::new(false));
-    let dead = is_dead.clone();
-    let fake = FakeCluster::start(3, move |asked| {
-        let is_dead = dead.load(Ordering::SeqCst);
-        let second = asked.command.text(1).to_ascii_uppercase();
-        match (asked.command.name().as_str(), asked.node) {
-            (_, 0) if is_dead => Answer::Close,
-            ("GET", _) => Answer::Reply(b"+v\r\n".to_vec()),
-            ("CLUSTER", 1) if is_dead && second == "INFO" => Answer::Reply(FAILED.into()),
-            _ => Answer::Usual,
-        }
-    })
-    .await
-    .unwrap();
-    fake.assign(0..=99, 1);
-    fake.assign(100..=16_383, 0);
-    fake.set_replicas(0, &[2]);
-    let cluster = connect(&fake).await;
-    // Nodes that are connected are asked for the map first: this one.
-    let mut keys = (0..).map(|number| format!("k{number}"));
-    let key = keys.find(|key| slot(key) < 100).unwrap();
-    cluster.run(get(&key)).await.unwrap();
-    fake.keep_telling(1);
-    fake.assign(100..=16_383, 2);
-    fake.set_replicas(0, &[]);
-    is_dead.store(true, Ordering::SeqCst);
-    let value = soon("the new owner is found", cluster.run(get("foo"))).await;
-    assert_eq!(value.unwrap().as_deref(), Some("v"));
+    for epoch in [1, 2] {
+        let text = format!("cluster_state:fail\r\ncluster_current_epoch:{epoch}");
+        let failed = format!("${}\r\n{text}\r\n", text.len());
+        let is_dead = Arc::new(AtomicBool::new(false));
+        let (dead, was_asked) = (is_dead.clone(), AtomicBool::new(false));
+        let fake = FakeCluster::start(3, move |asked| {
+            let is_dead = dead.load(Ordering::SeqCst);
+            let second = asked.command.text(1).to_ascii_uppercase();
+            match (asked.command.name().as_str(), asked.node) {
+                (_, 0) if is_dead => Answer::Close,
+                ("GET", _) => Answer::Reply(b"+v\r\n".to_vec()),
+                ("CLUSTER", 1) if is_dead && second == "INFO" => {
+                    Answer::Reply(failed.clone().into())
+                }
+                // At first only the other one answers.
+                ("CLUSTER", 2) if !was_asked.swap(true, Ordering::SeqCst) => Answer::Close,
+                _ => Answer::Usual,
+            }
+        })
+        .await
+        .unwrap();
+        fake.assign(0..=99, 1);
+        fake.assign(100..=16_383, 0);
+        fake.set_replicas(0, &[2]);
+        let cluster = connect(&fake).await;
+        // Nodes that are connected are asked for the map first: this one.
+        let mut keys = (0..).map(|number| format!("k{number}"));
+        let key = keys.find(|key| slot(key) < 100).unwrap();
+        cluster.run(get(&key)).await.unwrap();
+        fake.keep_telling(1);
+        fake.assign(100..=16_383, 2);
+        fake.set_replicas(0, &[]);
+        is_dead.store(true, Ordering::SeqCst);
+        let value = soon("the new owner is found", cluster.run(get("foo"))).await;
+        assert_eq!(value.unwrap().as_deref(), Some("v"));
+    }
+}
+
+#[tokio::test]
+async fn the_first_map_is_that_of_a_node_for_which_the_cluster_works_if_there_is_one() {
+    for works in [true, false] {
+        let fake = FakeCluster::start(2, move |asked| {
+            let second = asked.command.text(1).to_ascii_uppercase();
+            match (asked.command.name().as_str(), asked.node) {
+                ("CLUSTER", node) if second == "INFO" && (node == 0 || !works) => {
+                    Answer::Reply(b"$18\r\ncluster_state:fail\r\n".to_vec())
+                }
+                _ => Answer::Usual,
+            }
+        })
+        .await
+        .unwrap();
+        fake.assign(0..=16_383, 0);
+        fake.keep_telling(0);
+        fake.assign(0..=16_383, 1);
+        let url = format!(
+            "redis-cluster://{},{}",
+            fake.node(0).addr(),
+            fake.node(1).addr()
+        );
+        let cluster = Cluster::open(config(&url)).await.unwrap();
+        let owner = cluster.topology().primary_of(0).unwrap().address.clone();
+        assert_eq!(owner, address(&fake, usize::from(works)));
+    }
 }

@@ -18,6 +18,19 @@ pub(super) enum End {
     Unused,
 }
 
+impl End {
+    /// What those are told who wait for something on this socket.
+    pub(super) fn failure(&self) -> Failure {
+        let aborted = |text| lost(io::ErrorKind::ConnectionAborted, text);
+        match self {
+            Self::Lost(failure) => failure.clone(),
+            Self::Closed => Failure::Closed(Phase::NotSent),
+            Self::Renew => aborted("the socket was given up for a new one"),
+            Self::Unused => aborted("it was not used"),
+        }
+    }
+}
+
 pub(super) fn lost(kind: io::ErrorKind, text: &str) -> Failure {
     Failure::Lost(Phase::MaybeApplied, kind, Arc::from(text))
 }

@@ -164,6 +164,27 @@ impl Queue {
         // Commands that go back need their deadline.
         self.stamp(Instant::now());
         self.release(unanswered);
+        let (kept, waiting) = self.take_written(failure, unanswered, again, woken);
+        unanswered.clear();
+        self.give_bound_back(failure, woken);
+        self.put_first(kept, waiting);
+        self.taken = 0;
+        self.owed_since = None;
+        self.connected = false;
+        self.forget_unwanted();
+        if self.routed {
+            self.give_all_back(failure, woken);
+        }
+    }
+
+    /// Takes what was written, in whole or in part: what goes to the next socket, and its bytes. The rest fails.
+    fn take_written(
+        &mut self,
+        failure: &Failure,
+        unanswered: &mut Unanswered,
+        again: bool,
+        woken: &mut Vec<Waker>,
+    ) -> (VecDeque<Entry>, Outgoing) {
         // A command that goes out alone is not for the next socket.
         let was_alone = matches!(self.alone, Alone::InFlight);
         self.give_up_alone(failure, woken);
@@ -193,23 +214,19 @@ impl Queue {
                 }
             }
         }
-        unanswered.clear();
-        self.give_bound_back(failure, woken);
+        (kept, waiting)
+    }
+
+    /// Puts these entries, and their bytes, before those that wait.
+    fn put_first(&mut self, mut first: VecDeque<Entry>, mut bytes: Outgoing) {
         if Planted::Reordered.is_here() {
-            self.entries.append(&mut kept);
-            waiting.append_to(&mut self.out);
+            self.entries.append(&mut first);
+            bytes.append_to(&mut self.out);
         } else {
-            kept.append(&mut self.entries);
-            self.entries = kept;
-            self.out.move_to(self.out.len(), &mut waiting);
-            self.out = waiting;
-        }
-        self.taken = 0;
-        self.owed_since = None;
-        self.connected = false;
-        self.forget_unwanted();
-        if self.routed {
-            self.give_all_back(failure, woken);
+            first.append(&mut self.entries);
+            self.entries = first;
+            self.out.move_to(self.out.len(), &mut bytes);
+            self.out = bytes;
         }
     }
 

@@ -179,7 +179,7 @@ async fn what_got_more_time_gets_none_when_it_is_queued_later_or_again() {
     let (payload, at) = (Usual(ping("one")), Some(Instant::now()));
     assert!(
         Sending::new(connection.link())
-            .slow_terms(&payload)
+            .slow_terms(payload.terms())
             .patience
             .is_usual()
     );
@@ -197,7 +197,7 @@ async fn what_got_more_time_gets_none_when_it_is_queued_later_or_again() {
                 1 => sending.send_again(&mut parts),
                 _ => sending.go_to(connection.link(), None, due),
             }
-            let is_usual = sending.slow_terms(&payload).patience.is_usual();
+            let is_usual = sending.slow_terms(payload.terms()).patience.is_usual();
             assert_eq!(is_usual, !is_final, "{way}");
         }
     }
@@ -227,6 +227,34 @@ async fn the_deadline_of_a_caller_is_kept_while_what_was_refused_waits_for_room(
         };
         assert!(sending.send_later(Box::new(ping("again")), &mut parts));
         assert_eq!(sending.extend_wait(), !is_final);
+    }
+}
+
+/// Nor is it there when it is in flight.
+#[tokio::test]
+async fn what_was_refused_gets_more_time_when_it_is_in_flight_again() {
+    let fake = echo().await;
+    let minute = Duration::from_secs(60);
+    let at = Instant::now() + minute;
+    for is_final in [false, true] {
+        let connection = Connection::open(config(&fake)).await.unwrap();
+        let link = connection.link();
+        let mut sending = Sending::new(link);
+        let due = Due {
+            at: Some(at),
+            is_final,
+        };
+        sending.go_to(link, Some(Box::new(ping("again"))), due);
+        sending.submit(&mut ping("refused"));
+        let later = link.with(&mut Vec::new(), |queue, woken| {
+            queue.relaxation = Some(Relaxation {
+                until: at + minute,
+                extra: minute,
+            });
+            queue.stamp(Instant::now());
+            queue.expire(at, woken)
+        });
+        assert_eq!(later, (!is_final).then_some(at + minute));
     }
 }
 
