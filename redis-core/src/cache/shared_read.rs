@@ -141,6 +141,12 @@ impl SharedRead {
         Self::begin(reads, source, present, wanted, args)
     }
 
+    /// Begins one that only turns tracking on. The client itself asks it: no end waits for it.
+    pub(super) fn own(reads: &Arc<SharedReads>, source: Arc<Source>, args: Box<Args>) -> Arc<Self> {
+        let present = present(reads, &source);
+        Self::begin(reads, source, present, Wanted::Nothing, args)
+    }
+
     fn begin(
         reads: &Arc<SharedReads>,
         source: Arc<Source>,
@@ -171,8 +177,12 @@ impl SharedRead {
             args,
             ttls,
         };
+        let mut exchange = Exchange::new(source.link.clone(), &read);
+        if matches!(wanted, Wanted::Nothing) {
+            exchange.be_own();
+        }
         let running = Running {
-            exchange: Exchange::new(source.link.clone(), &read),
+            exchange,
             read,
             waiters: Waiters::default(),
         };

@@ -53,6 +53,7 @@ impl SharedRead {
     /// Whether a part of what these arguments ask for is what this command asks for. The hashes are the same.
     fn asks(&self, args: &Args, command: &[u8], part: &Part) -> bool {
         match &self.wanted {
+            Wanted::Nothing => false,
             Wanted::Whole(_) => args.cacheable().is_some_and(|(bytes, _)| bytes == command),
             Wanted::Each(_) => {
                 let key = command.strip_prefix(args.info().header);
