@@ -199,11 +199,10 @@ impl<'a, C: Client> CachedPending<'a, C> {
         self.state = State::Over;
         let again = match joined {
             Joined::Reply(reply) => return Some(Ok(reply)),
-            Joined::Failed(failure, read, _) if !read.leaves_time(&failure, begun) => {
+            Joined::Failed(failure, read, ..) if !read.leaves_time(&failure, begun) => {
                 return Some(Err(read.explained(failure.into())));
             }
-            Joined::Failed(_, read, args) => (args, read.onward()),
-            Joined::Ordinary(args, onward) => (args, onward),
+            Joined::Failed(.., again, onward) | Joined::Ordinary(again, onward) => (again, onward),
         };
         self.state = State::ordinary_since(self.client, self.cache, again, limit, begun);
         None

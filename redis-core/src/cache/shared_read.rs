@@ -11,6 +11,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -74,6 +75,8 @@ pub(super) struct SharedRead {
     is_redirected: bool,
     /// Whether others may join it.
     is_joint: bool,
+    /// Whether somebody has, though all but one caller may have gone.
+    was_joined: AtomicBool,
     /// Whether the reports of its server come in their order among the replies.
     has_order: bool,
     info: &'static CommandInfo,
@@ -197,6 +200,7 @@ impl SharedRead {
             begins,
             is_redirected,
             is_joint,
+            was_joined: AtomicBool::new(false),
             has_order,
             info,
             needed,
@@ -242,7 +246,7 @@ impl SharedRead {
         let mut woken = Vec::new();
         let held = delivery.take_held();
         let outcome = self.end(read, delivery, &mut woken);
-        let leads_on = outcome.leads_on(self.has_one_caller());
+        let leads_on = outcome.leads_on(self.was_joined.load(Ordering::Relaxed));
         let held = leads_on.then(|| self.keep_link(held));
         if exchange.was_delayed() {
             self.forget_overtaking();

@@ -1,6 +1,7 @@
 //! Which reads that are on their way others may join.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Waker};
 
 use tokio::runtime::Handle;
@@ -38,7 +39,11 @@ impl SharedRead {
             }
             State::Over(..) | State::Changing => false,
         };
-        self.is_joint && is_current && asks && self.is_recent()
+        let answers = self.is_joint && is_current && asks && self.is_recent();
+        if answers {
+            self.was_joined.store(true, Ordering::Relaxed);
+        }
+        answers
     }
 
     /// Whether no change of what this part of it is about has been reported since it began.
