@@ -10,6 +10,7 @@ use crate::support::{Bench, on_servers};
 on_servers! {
     one_function_takes_every_handle;
     a_client_of_any_type_does_what_it_hides;
+    a_failure_that_is_kept_as_a_value_names_its_command_over_every_handle;
     a_task_takes_a_formatted_key;
 }
 
@@ -55,6 +56,42 @@ async fn one_function_takes_every_handle(bench: Bench) -> Result<()> {
     let counter = Counter { client: conn };
     assert_eq!(counter.next().await?, 2);
     assert_eq!(counter.reset(&["next", "n", "none"]).await?, 2);
+    Ok(())
+}
+
+/// The command that the failure of GET and that of KEYS, whose reply has names, are of.
+async fn blamed<H: Client>(handle: H) -> Result<[Option<String>; 2]> {
+    type Kept = Result<i64>;
+    let get = handle.run(cmd().get::<Kept>("text").with_reply::<Kept>());
+    let keys = handle.run(cmd().keys::<String>("*").with_reply::<Kept>());
+    let kept = [get.await?, keys.await?].map(|kept| kept.expect_err("it is no number"));
+    Ok(kept.map(|error| error.command().map(ToOwned::to_owned)))
+}
+
+async fn a_failure_that_is_kept_as_a_value_names_its_command_over_every_handle(
+    bench: Bench,
+) -> Result<()> {
+    type Kept = Result<i64>;
+    let (conn, pool) = (bench.connect().await, bench.pool().await);
+    let exclusive = pool.exclusive().await?;
+    conn.set("text", "x").await?;
+    let both = ["GET", "KEYS"].map(|name| Some(name.to_owned()));
+    assert_eq!(blamed(&conn).await?, both);
+    assert_eq!(blamed(&pool).await?, both);
+    assert_eq!(blamed(&exclusive).await?, both);
+    assert_eq!(blamed(conn.with_prefix("")).await?, both);
+    assert_eq!(blamed(AnyClient::new(pool.clone())).await?, both);
+
+    let open = exclusive.begin().await?;
+    let get = open.run(cmd().get::<Kept>("text").with_reply::<Kept>());
+    let get = get.await?;
+    let error = open.exec().await?.take(get)?.expect_err("it is no number");
+    assert_eq!(error.command(), Some("GET"));
+
+    conn.rpush("list", "x").await?;
+    let leased = raw("BLPOP").key("list").arg(1).reply::<Kept>();
+    let error = pool.run(leased).await?.expect_err("it is no number");
+    assert_eq!(error.command(), Some("BLPOP"));
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use super::store::{self, AsIs, Command, CommandRef, Stamp, weight};
 use crate::client::InFlight;
 use crate::command::Args;
 use crate::error::{Error, Result};
-use crate::reply::FromRedis;
+use crate::reply::{FromRedis, described};
 use crate::request::{Detached, IntoRequest};
 
 /// A caching handle that also keeps what replies were decoded into, so that a read from memory costs no decoding; cheap to
@@ -119,9 +119,15 @@ impl<C: Origin, T: FromRedis> Decoded<C, T> {
         let mut pending = CachedPending::begin(client, inner, args);
         let frame = std::future::poll_fn(|cx| pending.poll_frame(cx)).await;
         let explained = |error: Error| pending.explained(error).of_command(again.name());
-        let frame = frame.map_err(explained)?;
-        let value = Arc::new(T::from_outcome(Ok(frame.borrowed())).map_err(explained)?);
-        self.keep(inner, &again, frame.as_bytes(), &value);
+        // A failure without a reply may be a value too, which is not kept.
+        let (decoded, frame) = match frame {
+            Ok(frame) => (T::from_outcome(Ok(frame.borrowed())), Some(frame)),
+            Err(error) => (T::from_outcome(Err(error)), None),
+        };
+        let value = Arc::new(described(decoded, explained)?);
+        if let Some(frame) = frame {
+            self.keep(inner, &again, frame.as_bytes(), &value);
+        }
         Ok(value)
     }
 

@@ -61,8 +61,8 @@ struct Awaited {
 pub(super) enum Joined {
     /// One reply, made of the elements.
     Reply(KeptReply),
-    /// Why one of the reads failed, and the command, which may have more time than the read had.
-    Failed(Failure, Arc<SharedRead>, Box<Args>),
+    /// Why one of the reads failed, and the command, which may have more time than the read had. What keeps the link until then.
+    Failed(Failure, Arc<SharedRead>, Box<Args>, Onward),
     /// The command must be sent as it is. What keeps the link until then.
     Ordinary(Box<Args>, Onward),
 }
@@ -193,8 +193,10 @@ impl EachKey {
                     return Poll::Ready(Joined::Reply(error.clone()));
                 }
                 (Some(Outcome::Failed(failure)), Some(read)) => {
-                    let args = Box::new(self.args.again());
-                    return Poll::Ready(Joined::Failed(failure.clone(), read.clone(), args));
+                    let again = Box::new(self.args.again());
+                    let onward = Onward(self.held.clone().or_else(|| read.onward().0));
+                    let (failure, read) = (failure.clone(), read.clone());
+                    return Poll::Ready(Joined::Failed(failure, read, again, onward));
                 }
                 _ => return Poll::Ready(self.ordinary()),
             }

@@ -297,7 +297,8 @@ impl Cluster {
     /// clone it to share it.
     ///
     /// # Errors
-    /// There is a caching handle of this cluster already, the settings contradict each other, or there are more than 2,048 primaries.
+    /// There is a caching handle of this cluster already, the settings contradict each other, there are more than 2,048 primaries, or the cluster was
+    /// closed.
     pub fn cached(&self, settings: Cache) -> Result<Cached<Self>> {
         Cached::new(self.clone(), settings)
     }

@@ -230,14 +230,3 @@ pub(super) struct Place {
     /// How often the slot of the key had moved before this socket was chosen: what is read over it is older than later moves.
     pub(super) moves: u32,
 }
-
-impl Place {
-    /// That of something without a slot.
-    pub(super) fn apart(source: Arc<Source>, key: KeyHash) -> Self {
-        Self {
-            source,
-            subject: Subject { key, slot: None },
-            moves: 0,
-        }
-    }
-}

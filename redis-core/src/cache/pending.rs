@@ -17,7 +17,7 @@ use super::standing::Tracking;
 use crate::client::{Client, InFlight, Onward};
 use crate::command::{Args, CommandInfo};
 use crate::error::{Error, Result};
-use crate::reply::{Frame, FromRedis, KeptReply};
+use crate::reply::{Frame, FromRedis, KeptReply, described};
 
 /// A command on its way over a caching handle. It is kept in a box: a read from memory, which begins none, should be small.
 pub struct CachedPending<'a, C: Client + 'a> {
@@ -199,11 +199,10 @@ impl<'a, C: Client> CachedPending<'a, C> {
         self.state = State::Over;
         let again = match joined {
             Joined::Reply(reply) => return Some(Ok(reply)),
-            Joined::Failed(failure, read, _) if !read.leaves_time(&failure, begun) => {
+            Joined::Failed(failure, read, ..) if !read.leaves_time(&failure, begun) => {
                 return Some(Err(read.explained(failure.into())));
             }
-            Joined::Failed(_, read, args) => (args, read.onward()),
-            Joined::Ordinary(args, onward) => (args, onward),
+            Joined::Failed(.., again, onward) | Joined::Ordinary(again, onward) => (again, onward),
         };
         self.state = State::ordinary_since(self.client, self.cache, again, limit, begun);
         None
@@ -227,7 +226,9 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
             ready!(coop::poll_proceed(cx)).made_progress();
             if let State::Kept(reply, info) = std::mem::replace(&mut self.state, State::Over) {
                 let decoded = R::from_kept(reply);
-                return Poll::Ready(decoded.map_err(|error| error.of_command(info.name.into())));
+                return Poll::Ready(described(decoded, |error| {
+                    error.of_command(info.name.into())
+                }));
             }
         }
         self.poll_unkept(cx)
@@ -290,7 +291,7 @@ impl<C: Client> CachedPending<'_, C> {
                         Ok(reply) => R::from_kept(reply),
                         Err(error) => R::from_outcome(Err(error)),
                     };
-                    Poll::Ready(decoded.map_err(|error| read.explained(error)))
+                    Poll::Ready(described(decoded, |error| read.explained(error)))
                 }
                 None => self.poll_unkept(cx),
             },
@@ -303,7 +304,9 @@ impl<C: Client> CachedPending<'_, C> {
                             Ok(reply) => R::from_kept(reply),
                             Err(error) => R::from_outcome(Err(error)),
                         };
-                        Poll::Ready(decoded.map_err(|error| error.of_command(info.name.into())))
+                        Poll::Ready(described(decoded, |error| {
+                            error.of_command(info.name.into())
+                        }))
                     }
                     None => self.poll_unkept(cx),
                 }

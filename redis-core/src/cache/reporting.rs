@@ -12,9 +12,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::changes::KeyHash;
 use super::inner::Inner;
-use super::origin::Place;
 use super::shared::Shared;
 use super::shared_read::{SharedRead, SharedReads};
 use super::source::Source;
@@ -149,8 +147,5 @@ impl Trials {
 }
 
 fn ping(reads: &Arc<SharedReads>, source: &Arc<Source>) -> Arc<SharedRead> {
-    let nothing = KeyHash(0);
-    let place = Place::apart(source.clone(), nothing);
-    let args = Args::lease(&PING, Keys::Ignored);
-    SharedRead::whole(reads, place, nothing.0, args)
+    SharedRead::own(reads, source.clone(), Args::lease(&PING, Keys::Ignored))
 }

@@ -11,6 +11,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -74,6 +75,8 @@ pub(super) struct SharedRead {
     is_redirected: bool,
     /// Whether others may join it.
     is_joint: bool,
+    /// Whether somebody has, though all but one caller may have gone.
+    was_joined: AtomicBool,
     /// Whether the reports of its server come in their order among the replies.
     has_order: bool,
     info: &'static CommandInfo,
@@ -141,6 +144,12 @@ impl SharedRead {
         Self::begin(reads, source, present, wanted, args)
     }
 
+    /// Begins one that only turns tracking on. The client itself asks it: no end waits for it.
+    pub(super) fn own(reads: &Arc<SharedReads>, source: Arc<Source>, args: Box<Args>) -> Arc<Self> {
+        let present = present(reads, &source);
+        Self::begin(reads, source, present, Wanted::Nothing, args)
+    }
+
     fn begin(
         reads: &Arc<SharedReads>,
         source: Arc<Source>,
@@ -171,8 +180,12 @@ impl SharedRead {
             args,
             ttls,
         };
+        let mut exchange = Exchange::new(source.link.clone(), &read);
+        if matches!(wanted, Wanted::Nothing) {
+            exchange.be_own();
+        }
         let running = Running {
-            exchange: Exchange::new(source.link.clone(), &read),
+            exchange,
             read,
             waiters: Waiters::default(),
         };
@@ -187,6 +200,7 @@ impl SharedRead {
             begins,
             is_redirected,
             is_joint,
+            was_joined: AtomicBool::new(false),
             has_order,
             info,
             needed,
@@ -232,7 +246,7 @@ impl SharedRead {
         let mut woken = Vec::new();
         let held = delivery.take_held();
         let outcome = self.end(read, delivery, &mut woken);
-        let leads_on = outcome.leads_on(self.has_one_caller());
+        let leads_on = outcome.leads_on(self.was_joined.load(Ordering::Relaxed));
         let held = leads_on.then(|| self.keep_link(held));
         if exchange.was_delayed() {
             self.forget_overtaking();

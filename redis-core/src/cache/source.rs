@@ -78,10 +78,10 @@ impl Source {
         link.config.protocol == Protocol::Resp2 || (!link.speaks_resp3() && link.load().1)
     }
 
-    /// Whether its server does not report changes, and may be told to.
+    /// Whether its server does not report changes, and may be told to: not once the link takes nothing new.
     pub(super) fn may_begin(&self) -> bool {
         let tracking = self.present().tracking;
-        matches!(tracking, Tracking::Off | Tracking::Beginning) && !self.link.has_ended()
+        matches!(tracking, Tracking::Off | Tracking::Beginning) && !self.link.is_closing()
     }
 
     /// What those who listen are told of a report. Where the server broadcasts, the same comes on all lanes of a pool: each tells of

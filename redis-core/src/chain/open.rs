@@ -11,7 +11,7 @@ use crate::command::{Args, CommandInfo, Keys, StateChange, command_info};
 use crate::engine::exchange::Pending;
 use crate::error::{Error, ErrorKind, Phase, Result, ServerVersion};
 use crate::handle::Exclusive;
-use crate::reply::{Frame, FromRedis, Reply};
+use crate::reply::{Frame, FromRedis, Reply, described};
 use crate::request::{Execute, Sink, Target};
 use crate::runtime::Lock;
 
@@ -249,7 +249,9 @@ impl Executed {
                 "this command was queued by another transaction",
             )),
         };
-        decoded.map_err(|error| blame.explain(error.at_index(index), self.server))
+        described(decoded, |error| {
+            blame.explain(error.at_index(index), self.server)
+        })
     }
 
     /// How many commands were executed.

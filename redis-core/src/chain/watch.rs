@@ -18,7 +18,7 @@ use crate::config::Backoff;
 use crate::engine::exchange::Pending;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::handle::{Exclusive, Pool};
-use crate::reply::FromRedis;
+use crate::reply::{FromRedis, described};
 use crate::request::{AllowsBlocking, Execute, Sink, Target};
 
 static WATCH: CommandInfo = command_info!("WATCH").state(StateChange::Watch);
@@ -446,7 +446,8 @@ impl<'a, R: FromRedis> Execute<R> for &'a Watched {
             None => this.pending.poll_decoded(cx),
             Some((names, prefix)) => {
                 let outcome = ready!(this.pending.poll(cx));
-                Poll::Ready(names.decode(outcome, prefix))
+                let decoded = names.decode(outcome, prefix);
+                Poll::Ready(described(decoded, |error| this.pending.explained(error)))
             }
         }
     }

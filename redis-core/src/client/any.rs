@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::bound::{Client, InFlight, Surface};
 use crate::command::{Args, Keys};
 use crate::error::{CommandName, Error, Result};
-use crate::reply::{Frame, FromRedis};
+use crate::reply::{Frame, FromRedis, described};
 
 /// Any [`Client`], where its type is not to be named: the trait object of clients, cheap to clone.
 ///
@@ -128,8 +128,8 @@ impl InFlight for AnyInFlight<'_> {
     }
 
     fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        let decoded = self.pending.poll_erased(cx).map(Frame::decode_outcome);
-        decoded.map_err(|error| self.explained(error))
+        let decoded = ready!(self.pending.poll_erased(cx).map(Frame::decode_outcome));
+        Poll::Ready(described(decoded, |error| self.explained(error)))
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {

@@ -1,7 +1,7 @@
 //! The bound of generic code: [`Client`], and what it needs of a handle.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use crate::chain::batch;
 use crate::chain::carrier::Carrier;
@@ -12,7 +12,7 @@ use crate::engine::exchange::Pending;
 use crate::engine::inflight::Held;
 use crate::error::{Error, Result};
 use crate::handle::{Connection, Exclusive, Pool, PoolPending};
-use crate::reply::{Frame, FromRedis, KeptReply};
+use crate::reply::{Frame, FromRedis, KeptReply, described};
 use crate::request::{Detached, Execute, IntoRequest, Sink, Target};
 
 /// A handle on which commands are executed: a [`Connection`], a [`Pool`], an [`Exclusive`], a
@@ -213,7 +213,10 @@ impl<'a, C: Client, R: FromRedis> Execute<R> for &'a C {
         // Each case returns by itself, so that a value is made in its place and not moved.
         match reply {
             KeptReply::Bulk(text) => match R::from_kept_text(text) {
-                Ok(value) => Poll::Ready(Ok(value)),
+                Ok(mut value) => {
+                    value.describe_failure(|error| error.of_command(info.name.into()));
+                    Poll::Ready(Ok(value))
+                }
                 Err(error) => does_not_fit(error, info),
             },
             KeptReply::Frame(frame) => decode_known_frame(KeptReply::Frame(frame), info),
@@ -251,10 +254,10 @@ fn decode_known_frame<R: FromRedis>(
     reply: KeptReply,
     info: &'static CommandInfo,
 ) -> Poll<Result<R>> {
-    match R::from_kept(reply) {
-        Ok(value) => Poll::Ready(Ok(value)),
-        Err(error) => does_not_fit(error, info),
-    }
+    let decoded = R::from_kept(reply);
+    Poll::Ready(described(decoded, |error| {
+        error.of_command(info.name.into())
+    }))
 }
 
 impl Client for Connection {
@@ -398,8 +401,8 @@ impl InFlight for PoolPending<'_> {
         match self {
             PoolPending::Lane(pending) => pending.poll_decoded(cx),
             PoolPending::Leased(driven) => {
-                let decoded = driven.poll_frame(cx).map(Frame::decode_outcome);
-                decoded.map_err(|error| driven.explained(error))
+                let decoded = ready!(driven.poll_frame(cx).map(Frame::decode_outcome));
+                Poll::Ready(described(decoded, |error| driven.explained(error)))
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::command::prefix::Prefix;
 use crate::command::{Args, Keys, ToArgs};
 use crate::error::{Error, Result};
 use crate::handle::{Exclusive, Pool};
-use crate::reply::{Frame, FromRedis};
+use crate::reply::{Frame, FromRedis, described};
 use crate::request::{AllowsBlocking, Target};
 
 /// Makes views of handles in which every key has a prefix; every [`Client`] that can be cloned has it.
@@ -231,7 +231,7 @@ impl<P: InFlight> InFlight for PrefixedPending<'_, P> {
             Some((names, prefix)) => {
                 let outcome = ready!(self.pending.poll_frame(cx));
                 let decoded = names.decode(outcome, prefix);
-                Poll::Ready(decoded.map_err(|error| self.pending.explained(error)))
+                Poll::Ready(described(decoded, |error| self.pending.explained(error)))
             }
         }
     }

@@ -21,7 +21,7 @@ use crate::config::ReadFrom;
 use crate::engine::single::terms_of;
 use crate::error::{Error, Result};
 use crate::handle::{Answer, Driven};
-use crate::reply::{Frame, FromRedis};
+use crate::reply::{Frame, FromRedis, described};
 
 /// A command on its way through a cluster.
 #[doc(hidden)]
@@ -176,8 +176,8 @@ impl InFlight for ClusterExecution<'_> {
         if let Self::One(pending) = self {
             return pending.poll_decoded(cx);
         }
-        let decoded = self.poll_frame(cx).map(Frame::decode_outcome);
-        decoded.map_err(|error| self.explained(error))
+        let decoded = ready!(self.poll_frame(cx).map(Frame::decode_outcome));
+        Poll::Ready(described(decoded, |error| self.explained(error)))
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {

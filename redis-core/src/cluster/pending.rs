@@ -24,7 +24,7 @@ use crate::engine::sending::Sending;
 use crate::engine::single::Command;
 use crate::engine::trace::Trace;
 use crate::error::{Error, Result, ServerError};
-use crate::reply::{Frame, FrameRef, FromRedis};
+use crate::reply::{Frame, FrameRef, FromRedis, described};
 use crate::runtime::planted::Planted;
 use crate::wire::Chunk;
 use crate::wire::encode::Output;
@@ -449,10 +449,7 @@ impl<'a> ClusterPending<'a> {
         } else {
             decode(ready!(self.poll_delivery(cx)))
         };
-        Poll::Ready(match outcome {
-            Ok(value) => Ok(value),
-            Err(error) => Err(self.explained(error)),
-        })
+        Poll::Ready(described(outcome, |error| self.explained(error)))
     }
 
     /// Puts to its error which command it is of, and what that needs.

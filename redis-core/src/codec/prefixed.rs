@@ -7,7 +7,7 @@ use crate::command::naming::{Channels, Naming};
 use crate::command::prefix::Prefix;
 use crate::error::{CommandName, DecodeError, Error, ErrorKind, Phase, Result};
 use crate::reply::cut::{Foreign, cut};
-use crate::reply::{Frame, FromRedis};
+use crate::reply::{Frame, FromRedis, described};
 use crate::wire::Step;
 
 /// Where names stand in the reply to one command.
@@ -53,7 +53,7 @@ impl ReplyNames {
         prefix: &Prefix,
     ) -> Result<R> {
         let decoded = Frame::decode_outcome(self.leave(outcome, prefix));
-        decoded.map_err(|error| error.of_command(self.command.clone()))
+        described(decoded, |error| error.of_command(self.command.clone()))
     }
 
     /// The same for a page of a scan, which is the array of its elements without the cursor.

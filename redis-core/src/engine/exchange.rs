@@ -11,7 +11,7 @@ use super::single::Command;
 use super::trace::Trace;
 use crate::command::Args;
 use crate::error::{Error, Phase, Result, ServerError};
-use crate::reply::{Frame, FrameRef, FromRedis};
+use crate::reply::{Frame, FrameRef, FromRedis, described};
 use crate::wire::Chunk;
 
 /// The state of a payload that is being sent and answered. The payload itself is kept by the code
@@ -295,10 +295,7 @@ impl<'a> Pending<'a> {
         } else {
             decode(ready!(self.poll_delivery(cx)))
         };
-        Poll::Ready(match outcome {
-            Ok(value) => Ok(value),
-            Err(error) => Err(self.explained(error)),
-        })
+        Poll::Ready(described(outcome, |error| self.explained(error)))
     }
 
     /// Notes that it was on its way before it began: a link that accepts nothing new takes it all the same. What keeps the link

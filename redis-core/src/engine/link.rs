@@ -176,6 +176,11 @@ impl Link {
         self.queue.lock().has_ended()
     }
 
+    /// Whether it accepts only what is on its way, or nothing any more.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.queue.lock().is_closing()
+    }
+
     /// Whether it can be lent again: nothing of its last borrower is left.
     pub(crate) fn is_reusable(&self) -> bool {
         let queue = self.queue.lock();

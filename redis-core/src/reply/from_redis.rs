@@ -204,3 +204,18 @@ impl FrameRef<'_> {
 fn does_not_fit(error: DecodeError, span: Span<'_>) -> Error {
     Error::decode(error, Some(to_chunk(span)))
 }
+
+/// A decoded outcome whose failure has the details that `describe` adds, also if it is kept as a value.
+#[inline]
+pub(crate) fn described<R: FromRedis>(
+    mut outcome: Result<R, Error>,
+    describe: impl FnOnce(Error) -> Error,
+) -> Result<R, Error> {
+    match &mut outcome {
+        Ok(value) => {
+            value.describe_failure(describe);
+            outcome
+        }
+        Err(_) => outcome.map_err(describe),
+    }
+}

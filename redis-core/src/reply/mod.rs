@@ -20,6 +20,7 @@ pub(crate) mod view;
 pub use frame::{Frame, Frames};
 pub use frame_ref::FrameRef;
 pub use from_redis::FromRedis;
+pub(crate) use from_redis::described;
 #[doc(hidden)]
 pub use kept::KeptReply;
 pub use value::Value;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use typedis_core::cache::Origin;
 use typedis_core::cluster::Cluster;
-use typedis_core::{Budget, Cache, Cached, Close, Closed, Connection, ErrorKind, Pool};
+use typedis_core::{Budget, Cache, Cached, Close, Closed, Config, Connection, ErrorKind, Pool};
 use typedis_testkit::fake::{Answer, Fake, FakeCluster, Peer};
 
 use crate::races::some;
@@ -163,7 +163,7 @@ async fn the_same_holds_for_the_nodes_of_a_cluster() {
         _ => Answer::Usual,
     });
     let fake = fake.await.unwrap();
-    let config = typedis_core::Config::from_url(&fake.url()).unwrap();
+    let config = Config::from_url(&fake.url()).unwrap();
     let cluster = Cluster::open(config.command_timeout(LONG)).await.unwrap();
     let cache = cluster.cached(Cache::default()).unwrap();
     let mut reads = [(); 2].map(|()| Box::pin(async { get(&cache, "k").await }));
@@ -227,18 +227,24 @@ async fn a_read_of_many_keys_that_has_to_be_sent_as_a_whole_is_sent_before_the_e
 
 #[tokio::test(start_paused = true)]
 async fn who_has_time_left_after_the_deadline_of_another_sends_his_own_read_before_the_end() {
-    let conn = numbered(1, Budget::default()).await;
-    let settings = Cache::default().max_unheard(LATER * 10);
-    let cache = conn.cached(settings).unwrap();
-    let first = get(&cache, "k").send();
-    tokio::time::sleep(LATER / 3).await;
-    let second = get(&cache, "k").send();
-    assert_eq!(cache.stats().shared, 1);
-    let mut closing = begin(conn.close());
-    assert!(poll_once(&mut closing).await.is_none());
-    assert!(first.await.unwrap_err().is_timeout());
-    assert_eq!(second.await.unwrap(), some("2"));
-    assert!(closing.await.is_clean());
+    for stays in [true, false] {
+        let conn = numbered(1, Budget::default()).await;
+        let settings = Cache::default().max_unheard(LATER * 10);
+        let cache = conn.cached(settings).unwrap();
+        let first = get(&cache, "k").send();
+        tokio::time::sleep(LATER / 3).await;
+        let second = get(&cache, "k").send();
+        assert_eq!(cache.stats().shared, 1);
+        let mut closing = begin(conn.close());
+        assert!(poll_once(&mut closing).await.is_none());
+        if stays {
+            assert!(first.await.unwrap_err().is_timeout());
+        } else {
+            drop(first);
+        }
+        assert_eq!(second.await.unwrap(), some("2"), "{stays}");
+        assert!(closing.await.is_clean());
+    }
 }
 
 /// Nothing is left to be sent for it, though its caller does not look.
@@ -261,4 +267,122 @@ async fn a_read_that_is_answered_keeps_no_handle_from_its_end() {
         assert_eq!(one.await.unwrap(), some("1"));
         assert_eq!(many.await.unwrap(), [some("1"), some("a\n-bc")]);
     }
+}
+
+/// A server that never answers the command by which a cache turns tracking on, and the configuration of a client that waits for ever.
+async fn silent_on_ping() -> (Fake, Config) {
+    let fake = Fake::start(|mut peer: Peer| async move {
+        while let Some(words) = peer.command().await? {
+            if words.name() != "PING" {
+                peer.send("+OK\r\n").await?;
+            }
+        }
+        Ok(())
+    });
+    let fake = fake.await.unwrap();
+    let config = at(fake.addr().port()).liveness(None).command_timeout(None);
+    (fake, config)
+}
+
+/// The number of PINGs that a server has read.
+fn pings(fake: &Fake) -> usize {
+    let all = (0..fake.connections()).flat_map(|number| fake.received(number));
+    all.filter(|words| words.name() == "PING").count()
+}
+
+/// Closes a handle while its cache waits for servers to say that they report: no caller waits for that.
+async fn closes_at_once<C: Origin>(
+    cache: &Cached<C>,
+    close: Close<'_>,
+    in_flight: impl FnOnce() -> usize,
+    is_asked: impl Fn() -> bool,
+) {
+    let _dropped = cache.dropped();
+    until("the servers are asked", is_asked).await;
+    assert_eq!(in_flight(), 0);
+    let closed = soon("the end", begin(close)).await;
+    assert!(closed.is_clean(), "{closed:?}");
+}
+
+fn broadcast() -> Cache {
+    Cache::default().broadcast(["k"])
+}
+
+#[tokio::test]
+async fn no_end_waits_until_a_server_says_that_it_reports() {
+    let (fake, config) = silent_on_ping().await;
+    let conn = Connection::open(config).await.unwrap();
+    let cache = conn.cached(broadcast()).unwrap();
+    closes_at_once(
+        &cache,
+        conn.close(),
+        || conn.in_flight(),
+        || pings(&fake) == 1,
+    )
+    .await;
+
+    let (fake, config) = silent_on_ping().await;
+    let pool = Pool::open(config.lanes(2)).await.unwrap();
+    let cache = pool.cached(broadcast()).unwrap();
+    closes_at_once(
+        &cache,
+        pool.close(),
+        || pool.in_flight(),
+        || pings(&fake) == 2,
+    )
+    .await;
+
+    let fake = FakeCluster::start(2, |asked| match asked.command.name().as_str() {
+        "PING" if asked.node == 0 => Answer::Silence,
+        _ => Answer::Usual,
+    });
+    let fake = fake.await.unwrap();
+    let config = Config::from_url(&fake.url()).unwrap().liveness(None);
+    let cluster = Cluster::open(config.command_timeout(None)).await.unwrap();
+    let cache = cluster.cached(broadcast()).unwrap();
+    let is_asked = || pings(fake.node(0)) == 1 && cache.stats().tracking == 1;
+    closes_at_once(&cache, cluster.close(), || cluster.in_flight(), is_asked).await;
+}
+
+/// The socket is lost while the last reply is waited for. The next one is not told to report.
+#[tokio::test]
+async fn no_server_is_told_to_report_to_a_handle_that_takes_nothing_new() {
+    let gate = Gate::default();
+    let passed = gate.clone();
+    let fake = Fake::start(move |mut peer: Peer| {
+        let gate = passed.clone();
+        async move {
+            while let Some(words) = peer.command().await? {
+                let reply = match words.name().as_str() {
+                    "GET" => {
+                        gate.pass().await;
+                        if peer.number() == 0 {
+                            return Ok(());
+                        }
+                        "$1\r\nv\r\n"
+                    }
+                    _ => "+OK\r\n",
+                };
+                peer.send(reply).await?;
+            }
+            Ok(())
+        }
+    });
+    let fake = fake.await.unwrap();
+    let conn = Connection::open(at(fake.addr().port())).await.unwrap();
+    let cache = conn.cached(broadcast()).unwrap();
+    let _dropped = cache.dropped();
+    until("the server reports", || cache.stats().tracking == 1).await;
+    let read = get(&conn, "k").send();
+    gate.until_come().await;
+    let mut closing = begin(conn.close());
+    assert!(poll_once(&mut closing).await.is_none());
+    gate.open.notify_one();
+    gate.until_come().await;
+    settle().await;
+    gate.open.notify_one();
+    assert_eq!(soon("the read", read).await.unwrap(), some("v"));
+    assert!(soon("the end", closing).await.is_clean());
+    until("nothing more comes", || fake.open_connections() == 0).await;
+    assert_eq!((fake.connections(), pings(&fake)), (2, 1));
 }

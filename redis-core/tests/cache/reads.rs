@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::join;
 use typedis_core::pubsub::Invalidation;
-use typedis_core::{Cache, Client, Pool, Run, cmd, raw};
+use typedis_core::{Cache, Client, ErrorKind, Pool, Run, cmd, raw};
 use typedis_testkit::ServerKind;
 
 use crate::support::*;
@@ -420,6 +420,20 @@ async fn a_value_is_decoded_once_until_its_key_is_changed() {
     assert_eq!(*numbers.get(get_number(cmd(), "k")).await.unwrap(), Some(2));
     set(&cache, "k", "x").await.unwrap();
     let error = numbers.get(get_number(cmd(), "k")).await.unwrap_err();
+    assert_eq!(error.command(), Some("GET"));
+}
+
+#[tokio::test]
+async fn a_failure_without_a_reply_is_decoded_into_a_type_that_keeps_failures() {
+    let server = server(ServerKind::Valkey9);
+    let (cache, _) = cached(&server).await;
+    type Kept = typedis_core::Result<Option<String>>;
+    let values = cache.decoded::<Kept>();
+    assert!(cache.uncached().close().await.is_clean());
+    let failed = values.get(get(cmd(), "k").with_reply::<Kept>()).await;
+    let failed = failed.unwrap();
+    let error = failed.as_ref().as_ref().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
     assert_eq!(error.command(), Some("GET"));
 }
 

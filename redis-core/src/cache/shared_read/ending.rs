@@ -81,6 +81,7 @@ impl SharedRead {
         }
         let kept_until = self.kept_until(&answers);
         match &self.wanted {
+            Wanted::Nothing => Outcome::Reply(KeptReply::of(answers.reply.as_bytes())),
             Wanted::Whole(part) => {
                 let reply = KeptReply::of(answers.reply.as_bytes());
                 let is_outdated = |place: &usize| answers.is_outdated(*place, &reply);

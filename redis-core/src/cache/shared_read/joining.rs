@@ -1,6 +1,7 @@
 //! Which reads that are on their way others may join.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Waker};
 
 use tokio::runtime::Handle;
@@ -38,7 +39,11 @@ impl SharedRead {
             }
             State::Over(..) | State::Changing => false,
         };
-        self.is_joint && is_current && asks && self.is_recent()
+        let answers = self.is_joint && is_current && asks && self.is_recent();
+        if answers {
+            self.was_joined.store(true, Ordering::Relaxed);
+        }
+        answers
     }
 
     /// Whether no change of what this part of it is about has been reported since it began.
@@ -53,6 +58,7 @@ impl SharedRead {
     /// Whether a part of what these arguments ask for is what this command asks for. The hashes are the same.
     fn asks(&self, args: &Args, command: &[u8], part: &Part) -> bool {
         match &self.wanted {
+            Wanted::Nothing => false,
             Wanted::Whole(_) => args.cacheable().is_some_and(|(bytes, _)| bytes == command),
             Wanted::Each(_) => {
                 let key = command.strip_prefix(args.info().header);

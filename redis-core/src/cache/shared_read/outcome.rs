@@ -21,11 +21,11 @@ pub(in crate::cache) enum Outcome {
 impl Outcome {
     /// Whether somebody who waits for it may have to send the command in the ordinary way.
     #[inline]
-    pub(super) fn leads_on(&self, is_alone: bool) -> bool {
+    pub(super) fn leads_on(&self, was_joined: bool) -> bool {
         match self {
             Self::Reply(_) | Self::Elements(_) => false,
-            // Whoever has joined later may have time left.
-            Self::Failed(failure) => !is_alone && matches!(failure, Failure::Timeout(..)),
+            // Whoever has joined later may have time left, also if the first caller has gone.
+            Self::Failed(failure) => was_joined && matches!(failure, Failure::Timeout(..)),
             Self::Ordinary => true,
         }
     }

@@ -5,6 +5,8 @@ use crate::cache::store::Stamp;
 
 /// What a read is to bring.
 pub(super) enum Wanted {
+    /// Nothing that anybody waits for: it only turns tracking on.
+    Nothing,
     /// Its whole reply.
     Whole(Part),
     /// The elements of its reply, one for each key, in their order.
@@ -35,6 +37,7 @@ pub(in crate::cache) struct WantedKey {
 impl Wanted {
     pub(super) fn parts(&self) -> &[Part] {
         match self {
+            Self::Nothing => &[],
             Self::Whole(part) => std::slice::from_ref(part),
             Self::Each(parts) => parts,
         }

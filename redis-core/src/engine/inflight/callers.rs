@@ -361,6 +361,11 @@ impl Queue {
         self.ended.is_some() || self.order == Order::Close
     }
 
+    /// Whether nothing new is accepted, though what is on its way may still be.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing || self.has_ended()
+    }
+
     /// The number of callers that have not taken their replies.
     #[cfg(test)]
     pub(crate) fn cells(&self) -> usize {
