@@ -1,13 +1,21 @@
 //! Nodes that come, go, fail over and are reset.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Cluster, Node, builder, view};
 use crate::error::{Error, Result};
+use crate::raw::Reply;
 
 /// After this time a node has done what CLUSTER FAILOVER asked for, or has given it up; servers do so after 5 s.
 const FAILOVER_ENDS: Duration = Duration::from_secs(6);
+
+/// A node timeout that is shorter counts as this one in elections.
+const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A server looks at its clock ten times a second.
+const MARGIN: Duration = Duration::from_millis(500);
 
 impl Node {
     /// Introduces it to another node.
@@ -51,15 +59,16 @@ impl Node {
         if !self.is_replica()? {
             return Err(Error::cluster(format!("{} is no replica", self.addr())));
         }
+        self.outlast_votes()?;
         let before = self.epoch()?;
         let mut asked: Option<Instant> = None;
         view::wait_for(|| {
             if !self.is_replica()? {
                 if self.epoch()? > before {
+                    self.note_takeover(Some(Instant::now()));
                     return Ok(None);
                 }
-                // Redis counts the votes of an earlier election if that was a short time ago. Such a primary has no newer epoch than the other one,
-                // and soon becomes its replica again.
+                // It has counted old votes. Such a primary has no newer epoch than the other one, and soon becomes its replica again.
                 asked = None;
                 return Ok(Some(format!("{} was not elected", self.addr())));
             }
@@ -70,6 +79,30 @@ impl Node {
             }
             Ok(Some(format!("{} is a replica", self.addr())))
         })
+    }
+
+    /// Waits until the votes for this node do not count any more. Redis counts those of an election again if that was less than four times the node
+    /// timeout ago: then the shard has two primaries for a moment, and what one of them has confirmed is lost.
+    fn outlast_votes(&self) -> Result<()> {
+        let Some(took_over) = self.note_takeover(None) else {
+            return Ok(());
+        };
+        let told = self.reply(&["CONFIG", "GET", "cluster-node-timeout"])?;
+        let millis = told.get("cluster-node-timeout").and_then(Reply::text);
+        let timeout = millis.and_then(|millis| millis.parse().ok());
+        let timeout = Duration::from_millis(timeout.unwrap_or(15_000)).max(SHORTEST_TIMEOUT);
+        let votes_end = took_over + 4 * timeout + MARGIN;
+        thread::sleep(votes_end.saturating_duration_since(Instant::now()));
+        Ok(())
+    }
+
+    /// Replaces the moment at which it last took over, and returns the one before.
+    fn note_takeover(&self, now: Option<Instant>) -> Option<Instant> {
+        let mut known = self
+            .took_over
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *known, now)
     }
 
     /// The epoch of the shard's primary, as this node knows it: its own, or that of the node that it follows.

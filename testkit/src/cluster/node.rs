@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::time::Instant;
 
 use crate::error::{Doing, Result};
 use crate::raw::{RawConnection, Reply};
@@ -14,6 +16,8 @@ pub struct Node {
     id: String,
     /// Whether it speaks TLS with other nodes.
     tls_with_nodes: bool,
+    /// When it last took over from its primary.
+    pub(super) took_over: Mutex<Option<Instant>>,
 }
 
 impl Node {
@@ -28,6 +32,7 @@ impl Node {
             server,
             id,
             tls_with_nodes,
+            took_over: Mutex::default(),
         })
     }
 
