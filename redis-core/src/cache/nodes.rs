@@ -121,7 +121,7 @@ impl NodeSources {
     ) -> Option<R> {
         self.keep_up();
         let slot = slot(key);
-        // Before the map, which is replaced before a move is counted: whoever has counted the move does not find the old owner.
+        // The count is read before the map, and `take_over` stores a new map before it counts its moves. So the new count never comes with the old owner.
         let moves = self.shared.changes.moves(slot);
         let present = self.present.load();
         let place = present.map.owner_place(slot)?;

@@ -35,7 +35,7 @@ pub(super) fn keep_reporting(inner: &Arc<Inner>) {
     if !shared.listeners.begin_watch() {
         return shared.listeners.look_again();
     }
-    // Not on the runtime of whoever listens first, which may end sooner.
+    // The runtime of the first listener may end before the connections do.
     if let Some(runtime) = inner.sources.runtime() {
         runtime::spawn_on(runtime, watch(Arc::downgrade(inner), shared.clone()));
     }

@@ -75,7 +75,7 @@ pub(super) struct SharedRead {
     is_redirected: bool,
     /// Whether others may join it.
     is_joint: bool,
-    /// Whether somebody has, though all but one caller may have gone.
+    /// Whether a second caller has ever joined it. Callers may have gone since.
     was_joined: AtomicBool,
     /// Whether the reports of its server come in their order among the replies.
     has_order: bool,

@@ -113,7 +113,7 @@ impl Source {
     pub(super) fn ask_for_reporter(self: &Arc<Self>) {
         if let Some(asking) = self.reporter.may_ask() {
             let source = self.clone();
-            // Not on the runtime of whoever reads first: the socket for reports lives where the other one does.
+            // The runtime of the first reader may end before the connection does, and the socket for reports has to live as long.
             runtime::spawn_on(self.link.hub().runtime(), async move {
                 let (config, now) = (&source.link.config, source.shared.clock.moment());
                 let reporter = &source.reporter;

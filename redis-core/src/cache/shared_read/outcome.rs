@@ -19,7 +19,7 @@ pub(in crate::cache) enum Outcome {
 }
 
 impl Outcome {
-    /// Whether somebody who waits for it may have to send the command in the ordinary way.
+    /// Whether a caller that waits for it may have to send the command once more, in the ordinary way.
     #[inline]
     pub(super) fn leads_on(&self, was_joined: bool) -> bool {
         match self {
